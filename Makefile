@@ -1,0 +1,61 @@
+# Every recipe sets up what it needs in .venv; nothing is installed outside this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PORT ?= 8765
+
+.PHONY: demo test test-quick check format bench serve clean
+
+# Hear a spoken sample become text, live, through a real WebSocket.
+demo: $(VENV)/.base
+	$(BIN)/asr-hub demo
+
+# Start the hub on http://127.0.0.1:$(PORT)
+serve: $(VENV)/.base
+	$(BIN)/asr-hub serve --port $(PORT)
+
+# All tests. Those that read the shared speech clips are skipped, and say so, where the clips are absent.
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+# The tests that need no minutes.
+test-quick: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+# Format, lint, types, layers, and what is generated from the code.
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m asr_hub.wire.schema --check
+	$(BIN)/python -m asr_hub.config.docs --check
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m asr_hub.wire.schema
+	$(BIN)/python -m asr_hub.config.docs
+
+# The benchmarks, one table each. See benchmarks/README.md for the questions they answer.
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.store
+	$(BIN)/python -m benchmarks.vad
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.wer
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@ $(VENV)/.base

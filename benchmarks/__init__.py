@@ -1,0 +1,1 @@
+"""Measurements, one question per file. Run one with `python -m benchmarks.<name>`."""

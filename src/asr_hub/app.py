@@ -1,0 +1,294 @@
+"""The composition root: a configuration becomes a running hub, and a hub becomes a server on one port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import gc
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import uvicorn
+
+from asr_hub import __version__
+from asr_hub.audio.operators.base import Vad
+from asr_hub.audio.operators.endpoint import EndpointSettings
+from asr_hub.audio.operators.light import LightVad
+from asr_hub.audio.operators.silero import SileroVad
+from asr_hub.config.schema import Config
+from asr_hub.effects.commands import ClientCommands
+from asr_hub.effects.expiry import Expiry
+from asr_hub.effects.flushing import JournalFlush
+from asr_hub.effects.lines import LogLines
+from asr_hub.effects.rearm import Rearm
+from asr_hub.effects.recognition import Listening
+from asr_hub.errors import ConfigError
+from asr_hub.hub.engines import Engines, Make
+from asr_hub.hub.facts import StoreFacts
+from asr_hub.hub.hub import Hub, Limits
+from asr_hub.hub.journal_file import journal_file
+from asr_hub.model import ProviderName
+from asr_hub.protocols.rest import application
+from asr_hub.protocols.websocket import LaneSettings, websocket_lane
+from asr_hub.providers import registry
+from asr_hub.store.event import Event
+from asr_hub.store.kernel import HubStore
+from asr_hub.store.slices.sessions import select_session, select_sessions
+from asr_hub.store.slices.system import HubStarted, ProviderResolved
+from asr_hub.telemetry import logs
+from asr_hub.wire.conversation import Limits as WireLimits
+
+_log = logs.get("asr_hub.app")
+
+
+RECEIVE_BUFFER = 64 * 1024
+"""
+Bytes that the kernel takes from a client before the hub reads them: two seconds of audio, so that a client that sends
+faster than the engine hears is held back early, and its memory here stays small.
+"""
+
+
+@contextlib.asynccontextmanager
+async def running_hub(config: Config) -> AsyncIterator[Hub]:
+    """
+    A hub with its providers started, on the running event loop.
+
+    Raises ConfigError where the configuration cannot run. A provider that cannot start does not stop the hub: it is
+    tried again, and `/health` and the store say so.
+    """
+    makers, default, resolved = _providers(config)
+    async with contextlib.AsyncExitStack() as stack:
+        # pystorex takes the effects once, when the store is made; so those that need the hub find it by name, later.
+        effects: list[object] = [
+            LogLines(),
+            ClientCommands(lambda: hub),
+            Expiry(
+                lambda: select_sessions(store.state),
+                resume_window=config.sessions.resume_window_s,
+                idle_timeout=config.sessions.idle_timeout_s,
+                now=time.time,
+            ),
+        ]
+        if config.wake_word is not None:
+            effects.append(
+                Rearm(lambda session: select_session(store.state, session), timeout=config.wake_word.timeout_s)
+            )
+        sink = None
+        if config.journal.path is not None:
+            sink = await stack.enter_async_context(journal_file(Path(config.journal.path)))
+            effects.append(JournalFlush(lambda: store.journal))
+        store = HubStore(effects, on_error=_report, journal_size=config.journal.size, journal_sink=sink)
+        stack.callback(store.close)
+        stack.callback(store.journal.flush)
+        store.attach(asyncio.get_running_loop().call_soon_threadsafe, thread_id=threading.get_ident)
+
+        def spawn(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+            return hub.spawn(work, name)
+
+        engines = Engines(makers, dispatch=store.dispatch, spawn=spawn, now=time.time)
+        hub = Hub(
+            store,
+            engines,
+            default,
+            vad=_vad(config),
+            endpoint=_endpoint(config),
+            limits=_limits(config),
+            wake_word=_wake_word(config),
+            tick=config.audio.tick_ms / 1000,
+        )
+        await stack.enter_async_context(hub.run())
+        store.dispatch(
+            HubStarted(
+                at=time.time(),
+                version=__version__,
+                max_sessions=config.sessions.max_sessions,
+                default_provider=default,
+            )
+        )
+        if resolved is not None:
+            store.dispatch(ProviderResolved(at=time.time(), provider=default, reason=resolved))
+        await engines.start()
+        yield hub
+
+
+class Serving(NamedTuple):
+    """A hub that answers on a port."""
+
+    hub: Hub
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def stream_url(self) -> str:
+        """The WebSocket of the native protocol."""
+        return f"ws://{self.host}:{self.port}/v1/stream"
+
+
+@contextlib.asynccontextmanager
+async def serving(config: Config) -> AsyncIterator[Serving]:
+    """
+    A hub on its port, until the block is left; running sessions are then closed at once.
+
+    Raises ConfigError when the port is taken.
+    """
+    listener = _bind(config.server.host, config.server.port)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        hub = await stack.enter_async_context(running_hub(config))
+        server = _Server(
+            uvicorn.Config(
+                application(StoreFacts(hub)),
+                ws=websocket_lane(
+                    hub,
+                    limits=WireLimits(max_audio_bytes=config.server.max_frame_bytes),
+                    settings=LaneSettings(origins=config.server.origins),
+                ),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        task = asyncio.create_task(server.serve(sockets=[listener]), name="server")
+        try:
+            await server.has_started.wait()
+            host, port = listener.getsockname()[:2]
+            yield Serving(hub, host, port)
+        finally:
+            server.should_exit = True
+            await task
+
+
+async def serve(config: Config) -> None:
+    """
+    Serve until SIGTERM or SIGINT, then drain: refuse new sessions, finish utterances, close.
+
+    A second signal ends the drain at once.
+    """
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with serving(config) as running:
+        # A full collection walks every object of the process and holds the loop meanwhile: what is here for good is
+        # left out of it, and it comes rarely. Frames, facts and messages are freed by their counts.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, asked.set)
+        _log.info("hub.serving", url=running.url, docs=f"{running.url}/docs", stream=running.stream_url)
+        await asked.wait()
+        asked.clear()
+        _log.info("hub.draining", sessions=running.hub.sessions)
+        drain = asyncio.create_task(running.hub.drain(config.server.drain_s), name="drain")
+        again = asyncio.create_task(asked.wait(), name="second signal")
+        await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
+        for task in (drain, again):
+            task.cancel()
+        await asyncio.gather(drain, again, return_exceptions=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which would end the sockets before the utterances."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    try:
+        listener.bind((host, port))
+    except OSError as exc:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {exc.strerror}; choose another with `server.port` or --port"
+        ) from None
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+def _providers(config: Config) -> tuple[dict[ProviderName, tuple[str, Make]], ProviderName, str | None]:
+    """How to make each provider, which one is the default, and why if `auto` chose it."""
+    makers: dict[ProviderName, tuple[str, Make]] = {
+        ProviderName(name): (entry.kind, functools.partial(registry.load, entry.kind, name, entry.settings))
+        for name, entry in config.providers.items()
+    }
+    if config.provider != "auto":
+        return makers, ProviderName(config.provider), None
+    kind, reason = registry.resolve_auto({entry.kind for entry in config.providers.values()} or None)
+    for name, (there, _) in makers.items():
+        if there == kind:
+            return makers, name, reason
+    makers[ProviderName(kind)] = (kind, functools.partial(registry.load, kind, kind, {}))
+    return makers, ProviderName(kind), reason
+
+
+def _vad(config: Config) -> Vad | None:
+    match config.audio.vad:
+        case "silero":
+            return SileroVad() if config.audio.gate else SileroVad(gate=None)
+        case "light":
+            return LightVad()
+        case _:
+            return None
+
+
+def _endpoint(config: Config) -> EndpointSettings:
+    it = config.audio.endpointing
+    return EndpointSettings(
+        threshold=it.threshold,
+        release=it.release,
+        min_speech=it.min_speech_s,
+        min_silence=it.min_silence_s,
+        pre_roll=it.pre_roll_s,
+        max_utterance=it.max_utterance_s,
+    )
+
+
+def _limits(config: Config) -> Limits:
+    it = config.sessions
+    return Limits(
+        max_sessions=it.max_sessions,
+        max_viewers=it.max_viewers,
+        resume_window=it.resume_window_s,
+        audio_buffer=it.audio_buffer_s,
+        history_messages=it.history_messages,
+        history_bytes=it.history_bytes,
+    )
+
+
+def _wake_word(config: Config) -> Listening | None:
+    if config.wake_word is None:
+        return None
+    return Listening(
+        provider=ProviderName(config.wake_word.provider),
+        phrases=config.wake_word.phrases,
+        min_silence=config.audio.endpointing.min_silence_s,
+    )
+
+
+def _report(error: Exception, event: Event) -> None:
+    _log.exception("store.error", error, event=event.type)

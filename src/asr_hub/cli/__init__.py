@@ -1,0 +1,7 @@
+"""The command line: `asr-hub`."""
+
+from __future__ import annotations
+
+from asr_hub.cli.main import app
+
+__all__ = ["app"]

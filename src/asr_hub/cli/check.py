@@ -1,0 +1,63 @@
+"""`asr-hub check`: would a hub start with these files?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from asr_hub.config.loader import load
+from asr_hub.config.schema import Config
+from asr_hub.errors import ConfigError, HubError
+from asr_hub.providers import registry
+from asr_hub.providers.base import Provider
+
+
+def check(configs: Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...")]) -> None:
+    """Check configuration files: keys, values, variables, engines and their settings. Starts nothing."""
+    console = Console(soft_wrap=True, highlight=False)
+    is_good = True
+    for path in configs:
+        problems = problems_of(path)
+        is_good = is_good and not problems
+        if not problems:
+            console.print(f"[green]OK[/] {escape(str(path))}")
+        for problem in problems:
+            console.print(f"[bold red]error[/] {escape(problem)}")
+    if not is_good:
+        raise typer.Exit(1)
+
+
+def problems_of(path: Path | None) -> list[str]:
+    """What keeps the configuration, or the default one, from running here: one line each, with the remedy."""
+    try:
+        config = load(path)
+    except ConfigError as exc:
+        return str(exc).splitlines()
+    place = f"{path}: " if path else ""
+    return [f"{place}{problem}" for problem in _engine_problems(config)]
+
+
+def _engine_problems(config: Config) -> list[str]:
+    problems = []
+    providers: dict[str, Provider] = {}
+    for name, entry in config.providers.items():
+        try:
+            providers[name] = registry.load(entry.kind, name, entry.settings)
+        except HubError as exc:
+            where = f"providers.{name}"
+            problems.append(str(exc) if str(exc).startswith(where) else f"{where}: {exc}")
+    if config.provider == "auto":
+        try:
+            kind, _ = registry.resolve_auto({entry.kind for entry in config.providers.values()} or None)
+            if not config.providers:
+                registry.load(kind, kind, {})
+        except HubError as exc:
+            problems.append(f"provider: {exc}")
+    spotter = providers.get(config.wake_word.provider) if config.wake_word else None
+    if spotter is not None and not spotter.capabilities.wake_words:
+        problems.append(f"wake_word.provider: {spotter.name!r} cannot spot phrases; name one that can")
+    return problems

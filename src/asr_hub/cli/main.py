@@ -1,0 +1,23 @@
+"""Every command of `asr-hub`, by name."""
+
+from __future__ import annotations
+
+import typer
+
+from asr_hub.cli.check import check
+from asr_hub.cli.demo import demo
+from asr_hub.cli.doctor import doctor
+from asr_hub.cli.listen import listen
+from asr_hub.cli.replay import replay
+from asr_hub.cli.serve import serve
+from asr_hub.cli.transcribe import transcribe
+
+app = typer.Typer(
+    name="asr-hub",
+    help="One hub in front of every speech engine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _command in (serve, demo, transcribe, listen, doctor, check, replay):
+    app.command()(_command)

@@ -1,0 +1,238 @@
+"""`asr-hub replay`: what a written journal says of any moment of the hub that wrote it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from asr_hub.cli.refusal import refused
+from asr_hub.errors import NotFound
+from asr_hub.model import EndpointReason, Hypothesis, ProviderName, SessionId
+from asr_hub.store.event import Event, SessionEvent
+from asr_hub.store.journal import CorruptJournal, Recording, read
+from asr_hub.store.root import ROOT
+from asr_hub.store.slice import IllegalMove, State
+from asr_hub.store.slices.sessions import (
+    SessionClosed,
+    SessionConfigured,
+    SessionOpened,
+    SpeechEnded,
+    select_sessions,
+)
+from asr_hub.store.slices.transcripts import (
+    HypothesisRevised,
+    UtteranceCorrected,
+    UtteranceFinalized,
+    select_utterances,
+)
+
+
+def replay(
+    journal: Annotated[Path, typer.Argument(help="A file that `journal.path` of the configuration named.")],
+    at: Annotated[int | None, typer.Option(min=0, help="Stop after this fact; by default after the last.")] = None,
+    session: Annotated[str | None, typer.Option(help="Show this session only.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the state of the hub and what had been said, at any point of a journal."""
+    with refused():
+        moment = _moment(journal, at)
+        if session is not None:
+            moment = moment.only(SessionId(session))
+        if as_json:
+            encoded = msgspec.json.encode(moment, enc_hook=_map_to_dict)
+            typer.echo(msgspec.json.format(encoded, indent=2).decode())
+        else:
+            _show(moment, Console())
+    if moment.damage is not None:
+        Console(stderr=True).print(f"[bold yellow]damaged[/]: {escape(moment.damage)}", highlight=False)
+        raise typer.Exit(1)
+
+
+class Story(msgspec.Struct, kw_only=True):
+    """One session as the journal tells it, whether it still lived at that moment or not."""
+
+    provider: ProviderName
+    opened_at: float | None = None
+    """Seconds since the epoch, or nothing where the journal begins later."""
+    closed: str | None = None
+    """Why the session was closed, or nothing where it still lived."""
+    utterances: dict[int, Hypothesis] = {}
+    """The last hypothesis of each utterance, partial or final."""
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known after one fact."""
+
+    seq: int
+    time: float
+    """Seconds since the epoch, of that fact."""
+    fact: str
+    """Its type"""
+    state: dict[str, Any]  # the parts, each of its own type
+    sessions: dict[SessionId, Story]
+    damage: str | None = None
+    """Why the journal could not be read to its end."""
+
+    def only(self, session: SessionId) -> Moment:
+        """Raises NotFound."""
+        if session not in self.sessions:
+            there = ", ".join(itertools.islice(self.sessions, 10)) or "none"
+            raise NotFound(f"the journal knows no session {session!r} up to fact {self.seq}; it knows: {there}")
+        state = {
+            name: {session: part[session]} if session in part else {}
+            for name, part in self.state.items()
+            if isinstance(part, Mapping) and name in ("sessions", "transcripts")
+        }
+        return msgspec.structs.replace(self, state=state, sessions={session: self.sessions[session]})
+
+
+def _moment(path: Path, at: int | None) -> Moment:
+    try:
+        with path.open("rb") as file:
+            return _reach(read(file), at)
+    except OSError as exc:
+        raise NotFound(f"{path}: cannot be read: {os.strerror(exc.errno or 0)}") from None
+
+
+def _reach(recording: Recording, at: int | None) -> Moment:
+    seq, state, last = recording.after, recording.state, Event()
+    if at is not None and at < seq:
+        raise NotFound(f"this journal begins after fact {seq}; the part before it is in another file")
+    stories = _stories_of(state)
+    damage = None
+    try:
+        for seq, event, state in _states(recording, at):  # noqa: B007 - the last ones are what is wanted
+            _tell(stories, event)
+            last = event
+    except CorruptJournal as exc:
+        damage = str(exc)
+    if at is not None and seq < at:
+        rest = f": {damage}" if damage else ""
+        raise NotFound(f"this journal can be read up to fact {seq}, not {at}{rest}")
+    return Moment(
+        seq=seq,
+        time=last.at,
+        fact="" if type(last) is Event else last.type,
+        state={part.name: part.part(state) for part in ROOT.slices},
+        sessions=stories,
+        damage=damage,
+    )
+
+
+def _states(recording: Recording, at: int | None) -> Iterator[tuple[int, Event, State]]:
+    """Each fact up to number `at`, with the state after it. Raises CorruptJournal."""
+    state = recording.state
+    if at == recording.after:
+        return
+    for line, (seq, event) in enumerate(recording.entries, start=2):
+        try:
+            state = ROOT.reduce(state, event)
+        except IllegalMove as exc:
+            raise CorruptJournal(line, f"fact {seq} cannot follow ({exc})", "the facts before it are shown") from exc
+        yield seq, event, state
+        if seq == at:
+            return
+
+
+def _stories_of(state: State) -> dict[SessionId, Story]:
+    """Where a journal goes on from a state: the sessions that live in it, and what they had said."""
+    stories = {}
+    for session in select_sessions(state):
+        readings = {each.number: each.latest for each in select_utterances(state, session.id)}
+        stories[session.id] = Story(
+            provider=session.provider,
+            opened_at=session.opened_at,
+            utterances={number: reading for number, reading in readings.items() if reading is not None},
+        )
+    return stories
+
+
+def _tell(stories: dict[SessionId, Story], event: Event) -> None:
+    if not isinstance(event, SessionEvent):
+        return
+    if isinstance(event, SessionOpened):
+        stories[event.session] = Story(provider=event.provider, opened_at=event.at)
+        return
+    story = stories.get(event.session)
+    if story is None:
+        return
+    match event:
+        case SessionConfigured() if event.provider is not None:
+            story.provider = event.provider
+        case SessionClosed():
+            story.closed = event.reason
+        case SpeechEnded() if event.reason is EndpointReason.CLEAR:
+            story.utterances.pop(event.utterance, None)
+        case HypothesisRevised():
+            if not (event.utterance in story.utterances and story.utterances[event.utterance].is_final):
+                story.utterances[event.utterance] = event.hypothesis
+        case UtteranceFinalized() | UtteranceCorrected():
+            story.utterances[event.utterance] = event.hypothesis
+        case _:
+            pass
+
+
+def _show(moment: Moment, console: Console) -> None:
+    when = _when(moment.time) if moment.fact else ""
+    console.print(f"[bold]after fact {moment.seq}[/] {escape(moment.fact)} {when}", highlight=False)
+    for name, part in moment.state.items():
+        if name != "transcripts":
+            _show_part(name, part, console)
+    for id, story in moment.sessions.items():
+        end = f"closed ({story.closed})" if story.closed is not None else "live"
+        console.print(f"\n[bold]{escape(id)}[/] {escape(story.provider)}, {escape(end)}", highlight=False)
+        for number, hypothesis in sorted(story.utterances.items()):
+            mark = " " if hypothesis.is_final else "…"
+            console.print(
+                f"{number:>4} {hypothesis.start / 1000:9.3f} s {mark} {escape(hypothesis.text)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def _show_part(name: str, part: object, console: Console) -> None:
+    """A part of the state: a line for each of its records, without the fields that hold nothing."""
+    plain = msgspec.to_builtins(part, enc_hook=_map_to_dict, str_keys=True)
+    are_records = bool(plain) and all(isinstance(record, dict) for record in plain.values())
+    records = plain if are_records else {"": plain}
+    for key, record in records.items():
+        fields = " ".join(f"{field}={_cell(field, value)}" for field, value in record.items() if value not in _NOTHING)
+        console.print(
+            f"[bold]{name}[/] {escape(' '.join(filter(None, (key, fields))))}", highlight=False, soft_wrap=True
+        )
+
+
+_NOTHING: tuple[object, ...] = (None, "", (), [], {})
+
+
+def _cell(field: str, value: object) -> str:
+    match value:
+        case dict():
+            return f"({' '.join(f'{key}={_cell(key, inner)}' for key, inner in value.items())})"
+        case list() | tuple():
+            return ",".join(_cell(field, each) for each in value)
+        case float() if field.endswith("_at"):
+            return _when(value)
+        case str() if " " in value:
+            return repr(value)
+        case _:
+            return str(value)
+
+
+def _when(time: float) -> str:
+    return datetime.fromtimestamp(time, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _map_to_dict(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} cannot be written as JSON")

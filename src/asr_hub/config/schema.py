@@ -1,0 +1,158 @@
+"""The configuration: every setting, its default, its unit and its meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+
+class Section(BaseModel):
+    """A part of the configuration. A key that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Server(Section):
+    """The one port."""
+
+    host: str = "127.0.0.1"
+    """Loopback by default: the hub has no access control yet, so bind it elsewhere only behind something that has."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8765
+    """0 takes a free one."""
+    origins: tuple[str, ...] | None = None
+    """Browser origins that may open a WebSocket. By default any page of this machine: localhost and 127.0.0.1."""
+    max_frame_bytes: Annotated[int, Field(ge=1024, le=64 * 2**20)] = 1 << 20
+    """The largest audio frame taken."""
+    drain_s: Annotated[float, Field(ge=0)] = 15.0
+    """Seconds that running sessions get to finish their utterances after SIGTERM."""
+
+
+class Sessions(Section):
+    """Who may come, and how long a session lives."""
+
+    max_sessions: Annotated[int, Field(ge=1)] = 200
+    """One more is refused with `overloaded`."""
+    max_viewers: Annotated[int, Field(ge=0)] = 1000
+    """Viewers of one session."""
+    resume_window_s: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds a session outlives its last publisher."""
+    idle_timeout_s: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds without audio or command after which an attached session is closed."""
+    audio_buffer_s: Annotated[float, Field(ge=0.2, le=60)] = 4.0
+    """Seconds of audio that may wait for the engine before the hub stops reading from the client."""
+    history_messages: Annotated[int, Field(ge=64)] = 4096
+    """Messages kept per session for resume and late viewers."""
+    history_bytes: Annotated[int, Field(ge=65536)] = 2 * 2**20
+    """The same, by their size: whichever limit comes first."""
+
+
+class Endpointing(Section):
+    """When an utterance begins and ends. All in seconds of audio."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Speech probability at which speech begins."""
+    release: Annotated[float, Field(gt=0, lt=1)] = 0.35
+    """Speech probability below which speech may end."""
+    min_speech_s: Annotated[float, Field(ge=0, le=2)] = 0.2
+    """Shorter bursts are no speech."""
+    min_silence_s: Annotated[float, Field(ge=0.1, le=10)] = 0.6
+    """Silence that ends an utterance."""
+    pre_roll_s: Annotated[float, Field(ge=0, le=2)] = 0.5
+    """Audio kept from before the speech start."""
+    max_utterance_s: Annotated[float, Field(ge=2, le=300)] = 30.0
+    """Longer speech is cut here at the latest."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Endpointing:
+        if self.release > self.threshold:
+            raise ValueError(f"`release` ({self.release}) must not be above `threshold` ({self.threshold}); lower it")
+        shortest = self.pre_roll_s + 2 * self.min_speech_s + 1
+        if self.max_utterance_s < shortest:
+            raise ValueError(f"`max_utterance_s` must be at least {shortest:g} with this pre-roll; raise it")
+        return self
+
+
+class Audio(Section):
+    """The audio plane."""
+
+    vad: Literal["silero", "light", "off"] = "silero"
+    """`light` needs no model and little CPU, and takes noise for speech more often; `off`: one endless utterance."""
+    gate: bool = True
+    """A cheap energy gate before the VAD's model."""
+    endpointing: Endpointing = Endpointing()
+    tick_ms: Annotated[int, Field(ge=10, le=200)] = 40
+    """The shared beat at which all sessions' new audio is processed."""
+
+
+class WakeWord(Section):
+    """With this section every session waits for a phrase before it listens."""
+
+    provider: str
+    """A provider that can spot phrases."""
+    phrases: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Any of them opens the session."""
+    timeout_s: Annotated[float, Field(gt=0)] = 8.0
+    """Seconds of audio without speech after which the session waits for the phrase again."""
+
+
+class Provider(Section):
+    """One engine."""
+
+    kind: str
+    """
+    Which adapter: `pocketsphinx`, `openwakeword`, `scripted`, one that a package brings, or a class of yours, as
+    `module:Class`.
+    """
+    settings: dict[str, Any] = {}
+    """The adapter's own settings."""
+
+
+class Journal(Section):
+    """What is kept of what happened."""
+
+    size: Annotated[int, Field(ge=100)] = 10_000
+    """Actions kept in memory, for all sessions together."""
+    path: str | None = None
+    """A file to append every action to, one JSON line each. Holds transcripts: mind who can read it."""
+
+
+class Logging(Section):
+    """What the hub writes to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Of the hub. Other packages say warnings and errors only."""
+    format: Literal["text", "json"] = "text"
+    """For people, or one JSON object per line for machines."""
+    transcripts: bool = False
+    """Write what was said into the logs. Speech is personal data."""
+
+
+class Config(Section):
+    """A hub."""
+
+    provider: str = "auto"
+    """The default provider: a name from `providers`, or `auto`: the best engine that is installed and has weights."""
+    policy: Literal["any", "local"] = "any"
+    """`local` refuses every provider that would open a connection outside this machine."""
+    providers: dict[str, Provider] = {}
+    server: Server = Server()
+    sessions: Sessions = Sessions()
+    audio: Audio = Audio()
+    wake_word: WakeWord | None = None
+    journal: Journal = Journal()
+    logging: Logging = Logging()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Config:
+        wake_word = self.wake_word.provider if self.wake_word else None
+        for key, name in (("provider", self.provider), ("wake_word.provider", wake_word)):
+            if name not in (None, "auto") and name not in self.providers:
+                there = ", ".join(self.providers) or "none"
+                raise PydanticCustomError(
+                    "unknown_provider",
+                    "is '{name}', but `providers` has no such entry; there are: {there}",
+                    {"key": key, "name": name, "there": there},
+                )
+        return self

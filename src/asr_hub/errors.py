@@ -1,0 +1,121 @@
+"""
+Every error the hub raises on purpose.
+
+* HubError
+  + ConfigError             a setting is missing or wrong
+  + ClientError             the peer broke a rule; the same request will fail again
+    - ProtocolError           a message that cannot be parsed or is not allowed now
+    - UnsupportedAudio        audio the hub cannot take
+    - NotFound                no such session, provider or file
+    - Conflict                somebody else holds what was asked for
+    - Unauthorized            no key, or the wrong one
+    - TooLarge                more bytes or seconds than are allowed
+    - RateLimited             too many requests
+  + Overloaded              no room now; come back after `retry_after`
+    - SlowClient              this client reads too slowly to be told everything
+  + ProviderError           the engine failed
+    - ProviderUnavailable     not installed, no weights, or not started
+    - ProviderTimeout         no answer in time
+    - OutOfMemory             the device has no memory left
+
+A `ClientError` carries a finer `code` than its class where a client can act on it: the code is the name on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+
+class HubError(Exception):
+    """Base of the tree. `code` goes on the wire and stays; the message is for people and says what to do."""
+
+    code: str = "internal"
+    retryable: ClassVar[bool] = False
+    retry_after: float | None = None
+    """Seconds"""
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+        if retry_after is not None:
+            self.retry_after = retry_after
+
+
+class ConfigError(HubError):
+    code = "config"
+
+
+class ClientError(HubError):
+    code = "client"
+
+
+class ProtocolError(ClientError):
+    code = "protocol"
+
+
+class UnsupportedAudio(ClientError):
+    code = "unsupported-audio"
+
+
+class NotFound(ClientError):
+    code = "not-found"
+
+
+class Conflict(ClientError):
+    code = "conflict"
+
+
+class Unauthorized(ClientError):
+    code = "unauthorized"
+
+
+class TooLarge(ClientError):
+    code = "too-large"
+
+
+class RateLimited(ClientError):
+    code = "rate-limited"
+    retryable = True
+
+
+class Overloaded(HubError):
+    code = "overloaded"
+    retryable = True
+    retry_after = 5.0
+
+
+class SlowClient(Overloaded):
+    code = "slow-client"
+    retry_after = 0.0
+
+
+class ProviderError(HubError):
+    code = "provider"
+    retryable = True
+
+
+class ProviderUnavailable(ProviderError):
+    code = "provider-unavailable"
+
+
+class ProviderTimeout(ProviderError):
+    code = "provider-timeout"
+
+
+class OutOfMemory(ProviderError):
+    code = "out-of-memory"
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Raise the first error of an exception group, so that callers of a task group can name what they catch."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

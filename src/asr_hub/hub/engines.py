@@ -1,0 +1,135 @@
+"""The providers of one hub: started, tried again when they fail, found by name."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any
+
+from asr_hub.errors import ConfigError, HubError, NotFound, ProviderUnavailable, unwrapped
+from asr_hub.model import ProviderName
+from asr_hub.providers.base import Provider
+from asr_hub.store.event import Event
+from asr_hub.store.slices.providers import ProviderFailed, ProviderReady, ProviderStarting, ProviderStopped
+
+FIRST_RETRY_S = 2.0
+LONGEST_RETRY_S = 60.0
+
+Make = Callable[[], Provider]
+
+
+class Engines:
+    """Loads every configured provider, tells the store how each is, and hands out those that are ready."""
+
+    def __init__(
+        self,
+        makers: Mapping[ProviderName, tuple[str, Make]],
+        *,
+        dispatch: Callable[[Event], None],
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        now: Callable[[], float],
+    ) -> None:
+        self._makers = makers
+        self._dispatch = dispatch
+        self._spawn = spawn
+        self._now = now
+        self._ready: dict[ProviderName, Provider] = {}
+        self._faults: dict[ProviderName, str] = {}
+        self._retries: list[asyncio.Task[None]] = []
+        self._waiting: Counter[ProviderName] = Counter()
+
+    @property
+    def names(self) -> tuple[ProviderName, ...]:
+        return tuple(self._makers)
+
+    def get(self, name: ProviderName) -> Provider:
+        """Raises NotFound for a name that is not configured, ProviderUnavailable while it is not ready."""
+        provider = self._ready.get(name)
+        if provider is not None:
+            return provider
+        if name not in self._makers:
+            raise NotFound(
+                f"no provider is called {name!r}; there are: {', '.join(self._makers)}", code="unknown-provider"
+            )
+        why = self._faults.get(name, "it is still starting")
+        raise ProviderUnavailable(f"provider {name!r} is not ready: {why}", retry_after=FIRST_RETRY_S)
+
+    def waiting(self, name: ProviderName) -> int:
+        """Utterances that wait for a slot of this provider."""
+        return self._waiting[name]
+
+    @contextlib.contextmanager
+    def in_line(self, name: ProviderName) -> Iterator[None]:
+        """Count an utterance as waiting while the block runs."""
+        self._waiting[name] += 1
+        try:
+            yield
+        finally:
+            self._waiting[name] -= 1
+
+    async def start(self) -> None:
+        """
+        Start all at once. One that fails is tried again later, with a growing pause, while the hub runs.
+
+        Raises ConfigError: a setting that is wrong now will be wrong later.
+        """
+        with unwrapped():
+            async with asyncio.TaskGroup() as group:
+                for name in self._makers:
+                    group.create_task(self._start_or_retry(name))
+
+    async def aclose(self) -> None:
+        for task in self._retries:
+            task.cancel()
+        if self._retries:
+            await asyncio.wait(self._retries)
+        for name, provider in self._ready.items():
+            await provider.aclose()
+            self._dispatch(ProviderStopped(at=self._now(), provider=name))
+        self._ready.clear()
+
+    async def _start_or_retry(self, name: ProviderName) -> None:
+        if not await self._start(name, FIRST_RETRY_S):
+            self._retries.append(self._spawn(self._retry(name), f"retry {name}"))
+
+    async def _retry(self, name: ProviderName) -> None:
+        pause = FIRST_RETRY_S
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_RETRY_S)
+            if await self._start(name, pause):
+                return
+
+    async def _start(self, name: ProviderName, retry_in: float) -> bool:
+        kind, make = self._makers[name]
+        began = self._now()
+        self._dispatch(ProviderStarting(at=began, provider=name, kind=kind))
+        provider: Provider | None = None
+        try:
+            provider = make()
+            await provider.start()
+            heard = await provider.self_test()
+        except ConfigError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the edge of an engine: its defect must not stop the hub
+            fault = exc if isinstance(exc, HubError) else ProviderUnavailable(f"{name} failed to start: {exc!r}")
+            if provider is not None:
+                await provider.aclose()
+            self._faults[name] = str(fault)
+            self._dispatch(
+                ProviderFailed(at=self._now(), provider=name, code=fault.code, message=str(fault), retry_in=retry_in)
+            )
+            return False
+        self._ready[name] = provider
+        self._dispatch(
+            ProviderReady(
+                at=self._now(),
+                provider=name,
+                max_streams=provider.capabilities.max_streams,
+                took=self._now() - began,
+                self_test=heard,
+            )
+        )
+        return True

@@ -1,0 +1,74 @@
+"""The hub as a protocol sees it. From here there is no way to the store, a provider or an audio operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from asr_hub.model import Role, SessionId
+from asr_hub.wire.messages import Attach, Configure, Start
+
+
+class AttachmentPort(Protocol):
+    """One connection's hold on one session. Every call returns at once; none may be made after `detach`."""
+
+    session: SessionId
+    role: Role
+
+    def push(self, audio: bytes) -> bool:
+        """
+        Take raw audio in the session's format.
+
+        Returns whether there is room for more. After `False` the connection stops reading from its peer until
+        `on_room` is called: that wait is the back-pressure. Raises UnsupportedAudio, ProtocolError (a viewer sends no
+        audio), TooLarge (the peer went on sending regardless); the audio of a call that raises is not taken.
+        """
+        ...
+
+    def configure(self, message: Configure) -> None:
+        """Raises NotFound for an unknown provider, ProtocolError for a viewer."""
+        ...
+
+    def finalize(self) -> None: ...
+
+    def clear(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def read(self) -> list[bytes]:
+        """
+        The encoded server messages not read yet, in order, `ready` first.
+
+        Raises SlowClient when the session no longer keeps what this connection has yet to read.
+        """
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """`closed` has been read: nothing follows."""
+        ...
+
+    @property
+    def last_seq(self) -> int:
+        """The `seq` of the message read last."""
+        ...
+
+    def detach(self) -> None:
+        """The connection is gone; the session lives on for its resume window. May be called twice."""
+        ...
+
+
+class HubPort(Protocol):
+    """Opens sessions and attaches connections to them. `on_messages` and `on_room` are called on the event loop."""
+
+    def open(
+        self, start: Start, *, protocol: str, on_messages: Callable[[], None], on_room: Callable[[], None]
+    ) -> AttachmentPort:
+        """Raises Overloaded, NotFound, UnsupportedAudio, ProviderUnavailable."""
+        ...
+
+    def attach(
+        self, attach: Attach, *, protocol: str, on_messages: Callable[[], None], on_room: Callable[[], None]
+    ) -> AttachmentPort:
+        """Raises NotFound (unknown or expired), Conflict (a second publisher), ProtocolError (a `seq` not yet said)."""
+        ...

@@ -1,0 +1,509 @@
+"""
+Engines in processes of their own: one zygote with the model, and workers forked from it on demand.
+
+For engines that hold the interpreter's lock while they decode, cannot share a model between threads, or may take
+their process with them when they crash. A worker that dies fails its own stream only. A zygote that dies takes its
+workers along and is started anew. All of them end when the hub closes the pool, and when the hub itself dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+from asr_hub import errors
+from asr_hub.errors import HubError, ProviderError, ProviderTimeout, ProviderUnavailable
+from asr_hub.providers.worker_messages import (
+    HEADER,
+    MAX_FRAME,
+    Audio,
+    Exited,
+    Failed,
+    Fork,
+    Forked,
+    FromWorker,
+    FromZygote,
+    Heard,
+    Kill,
+    Load,
+    Loaded,
+    Took,
+    body_size,
+    frame,
+)
+from asr_hub.telemetry import logs
+
+WINDOW = 64_000
+"""Bytes of audio that may be on the way to a worker: two seconds at 16 kHz."""
+
+_PIECE = 32_000
+_LONGEST_PAUSE_S = 30.0
+_SETTLED_S = 30.0
+"""A zygote that lived for so long was not broken from the start: the next one is started at once."""
+_LAST_WORDS = 2000
+_PR_SET_CHILD_SUBREAPER = 36
+
+log = logs.get(__name__)
+_decoder: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+_control_decoder: msgspec.msgpack.Decoder[FromZygote] = msgspec.msgpack.Decoder(FromZygote)
+_encoder = msgspec.msgpack.Encoder()
+
+
+class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a pool is run."""
+
+    max_workers: int
+    start_timeout_s: float = 60.0
+    """For loading the model, and for waiting while it is loaded again."""
+    worker_timeout_s: float = 10.0
+    """For one fork."""
+
+
+class ProcessPool:
+    """
+    The workers of one engine.
+
+    `start` waits until the model is loaded. `worker` lends a worker and takes it back. `aclose` ends every process and
+    waits for it; it may be called twice.
+    """
+
+    def __init__(self, name: str, target: str, settings: Mapping[str, Any], pool: PoolSettings) -> None:
+        self.version = ""
+        """Of the engine. Known after `start`."""
+        self._name = name
+        self._load = Load(target, dict(settings))
+        self._pool = pool
+        self._zygote: Zygote | None = None
+        self._up = asyncio.Event()
+        self._why_down: HubError = ProviderUnavailable(f"{name}: not started")
+        self._supervisor: asyncio.Task[None] | None = None
+        self._idle: list[Worker] = []
+        self._workers: set[Worker] = set()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The zygote's, where it lives, and then its workers'."""
+        zygote = (self._zygote.pid,) if self._zygote is not None else ()
+        return (*zygote, *(worker.pid for worker in self._workers if worker.is_alive))
+
+    async def start(self) -> None:
+        """Load the model. Raises what kept it from loading: ConfigError, ProviderUnavailable or ProviderTimeout."""
+        if self._supervisor is not None:
+            return
+        zygote = await self._new_zygote()
+        self._supervisor = asyncio.create_task(self._supervise(zygote), name=f"{self._name}: zygote")
+        await self._up.wait()
+
+    async def aclose(self) -> None:
+        self._why_down = ProviderUnavailable(f"{self._name}: closed")
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await supervisor
+
+    @contextlib.asynccontextmanager
+    async def worker(self, profile: str = "") -> AsyncIterator[Worker]:
+        """
+        Lend a worker that has only ever served `profile`.
+
+        Waits while the model is loaded anew. Raises ProviderUnavailable where it cannot be. A worker that comes back
+        in the middle of an utterance is ended: what it is busy with is of no use to anybody.
+        """
+        worker = self._idle_worker(profile) or await self._new_worker(profile)
+        try:
+            yield worker
+        finally:
+            if worker.is_idle and worker in self._workers:
+                self._idle.append(worker)
+            else:
+                self._retire(worker)
+
+    def _idle_worker(self, profile: str) -> Worker | None:
+        for worker in reversed(self._idle):
+            if worker.profile == profile:
+                self._idle.remove(worker)
+                if worker.is_alive:
+                    return worker
+                self._retire(worker)
+                return self._idle_worker(profile)
+        return None
+
+    async def _new_worker(self, profile: str) -> Worker:
+        zygote = await self._living_zygote()
+        if len(self._workers) >= self._pool.max_workers and self._idle:
+            self._retire(self._idle.pop(0))
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                pid = await zygote.fork(theirs, self._pool.worker_timeout_s)
+            reader, writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_FRAME)
+        except BaseException:
+            # Closing it ends the worker, should there be one.
+            ours.close()
+            raise
+        worker = Worker(self._name, pid, profile, reader, writer)
+        self._workers.add(worker)
+        return worker
+
+    def _retire(self, worker: Worker) -> None:
+        self._workers.discard(worker)
+        worker.close()
+        if self._zygote is not None:
+            self._zygote.kill(worker.pid)
+
+    async def _living_zygote(self) -> Zygote:
+        if self._supervisor is None:
+            raise self._why_down
+        if self._zygote is None:
+            try:
+                async with asyncio.timeout(self._pool.start_timeout_s):
+                    await self._up.wait()
+            except TimeoutError:
+                raise self._why_down from None
+        if self._zygote is None:
+            raise self._why_down
+        return self._zygote
+
+    async def _new_zygote(self) -> Zygote:
+        zygote = Zygote(self._name)
+        try:
+            self.version = await zygote.start(self._load, self._pool.start_timeout_s)
+        except BaseException:
+            await zygote.aclose()
+            raise
+        return zygote
+
+    async def _supervise(self, zygote: Zygote) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        try:
+            while True:
+                born = loop.time()
+                self._zygote = zygote
+                self._up.set()
+                await zygote.died()
+                failures = 0 if loop.time() - born > _SETTLED_S else failures + 1
+                self._up.clear()
+                self._zygote = None
+                await self._bury(zygote)
+                self._why_down = ProviderUnavailable(
+                    f"{self._name}: the engine process died ({zygote.epitaph()}); it is being started again"
+                )
+                log.error("engine.died", provider=self._name, why=zygote.epitaph())
+                zygote = await self._revive(failures)
+        finally:
+            self._up.clear()
+            self._zygote = None
+            await self._bury(zygote)
+
+    async def _revive(self, failures: int) -> Zygote:
+        while True:
+            if failures > 1:
+                await asyncio.sleep(min(0.25 * 2**failures, _LONGEST_PAUSE_S))
+            try:
+                return await self._new_zygote()
+            except HubError as exc:
+                failures += 1
+                self._why_down = exc
+                log.error("engine.restart_failed", provider=self._name, why=str(exc))
+
+    async def _bury(self, zygote: Zygote) -> None:
+        workers = tuple(self._workers)
+        self._workers.clear()
+        self._idle.clear()
+        for worker in workers:
+            worker.close("the provider was closed" if self._supervisor is None else "its zygote died; say it again")
+        await zygote.aclose()
+        for worker in workers:
+            await _reap_orphan(worker.pid)
+            await worker.closed()
+
+
+class Worker:
+    """
+    One engine process, and the hub's end of its socket.
+
+    One task sends, one reads. `hear` waits while more than `WINDOW` bytes of audio are on the way.
+    """
+
+    def __init__(
+        self, name: str, pid: int, profile: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.pid = pid
+        self.profile = profile
+        self.is_idle = True
+        """Not in the middle of an utterance."""
+        self._name = name
+        self._reader = reader
+        self._writer = writer
+        self._on_the_way = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._failure: HubError | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        return not (self._reader.at_eof() or self._writer.is_closing())
+
+    async def say(self, message: msgspec.Struct) -> None:
+        """Send a message. Raises ProviderError where the process has died."""
+        self.is_idle = False
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._writer.write(frame(message))
+            await self._writer.drain()
+        except OSError as exc:
+            raise self._died() from exc
+
+    async def hear(self, pcm: bytes) -> None:
+        """Send audio, waiting while the process is behind. Raises what the process failed with."""
+        for at in range(0, len(pcm), _PIECE):
+            piece = pcm[at : at + _PIECE]
+            while self._on_the_way + len(piece) > WINDOW and self._failure is None:
+                self._room.clear()
+                await self._room.wait()
+            await self.say(Audio(piece))
+            self._on_the_way += len(piece)
+
+    async def settled(self) -> None:
+        """Wait until all audio that was sent has been through the engine. Raises what the process failed with."""
+        while self._on_the_way and self._failure is None:
+            self._room.clear()
+            await self._room.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def heard(self) -> AsyncIterator[Heard]:
+        """What the process hears, up to the final. Raises what the process failed with."""
+        while True:
+            message = await self._next()
+            match message:
+                case Took(audio):
+                    self._on_the_way -= audio
+                    self._room.set()
+                case Failed(code, text):
+                    raise self._fail(_error(code, f"{self._name}: {text}"))
+                case Heard():
+                    self.is_idle = message.is_final
+                    yield message
+                    if message.is_final:
+                        return
+
+    def close(self, why: str = "the stream was left") -> None:
+        self._fail(ProviderError(f"{self._name}: engine process {self.pid} was ended: {why}"))
+        # Not close: what is still to be sent is of no use to anybody.
+        self._writer.transport.abort()
+
+    async def closed(self) -> None:
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def _next(self) -> FromWorker:
+        try:
+            size = body_size(await self._reader.readexactly(HEADER.size))
+            return _decoder.decode(await self._reader.readexactly(size))
+        except (asyncio.IncompleteReadError, OSError) as exc:
+            raise self._died() from exc
+        except (ValueError, msgspec.MsgspecError) as exc:
+            raise self._fail(ProviderError(f"{self._name}: engine process {self.pid} sends nonsense: {exc}")) from exc
+
+    def _died(self) -> HubError:
+        return self._fail(
+            ProviderError(f"{self._name}: engine process {self.pid} died in the middle of an utterance; say it again")
+        )
+
+    def _fail(self, failure: HubError) -> HubError:
+        if self._failure is None:
+            self._failure = failure
+        self._room.set()
+        return self._failure
+
+
+class Zygote:
+    """The process that has the model, and the hub's end of its control socket."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._process: asyncio.subprocess.Process | None = None
+        self._control: socket.socket | None = None
+        self._tickets: dict[int, asyncio.Future[Forked]] = {}
+        self._next_ticket = 0
+        self._last_words = bytearray()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listener: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        return 0 if self._process is None else int(self._process.pid)
+
+    async def start(self, load: Load, timeout_s: float) -> str:
+        """Run the process, wait until it has loaded the model, and give the engine's version."""
+        _adopt_orphans()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setblocking(False)
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "asr_hub.providers.zygote",
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                # Ctrl-C at the terminal is for the hub, which then ends this process in good order.
+                start_new_session=True,
+            )
+        self._tasks.append(asyncio.create_task(self._listen_to_stderr(), name=f"{self._name}: stderr"))
+        self._control.send(_encoder.encode(load))
+        try:
+            async with asyncio.timeout(timeout_s):
+                first = await self._receive()
+        except TimeoutError:
+            raise ProviderTimeout(f"{self._name}: the model was not loaded within {timeout_s:g} s") from None
+        match first:
+            case Loaded(version):
+                self._listener = asyncio.create_task(self._listen(), name=f"{self._name}: control")
+                self._tasks.append(self._listener)
+                return version
+            case Failed(code, text):
+                raise _error(code, f"{self._name}: {text}")
+        await self._process.wait()
+        raise ProviderUnavailable(f"{self._name}: the engine process died while it loaded ({self.epitaph()})")
+
+    async def fork(self, sock: socket.socket, timeout_s: float) -> int:
+        """Have a worker made that speaks over `sock`, and give its pid. Raises ProviderError."""
+        if self._control is None:
+            raise ProviderError(f"{self._name}: the engine process has gone")
+        self._next_ticket += 1
+        ticket = self._next_ticket
+        answer = self._tickets[ticket] = asyncio.get_running_loop().create_future()
+        try:
+            socket.send_fds(self._control, [_encoder.encode(Fork(ticket))], [sock.fileno()])
+            async with asyncio.timeout(timeout_s):
+                forked = await answer
+        except TimeoutError:
+            raise ProviderTimeout(f"{self._name}: no worker process within {timeout_s:g} s") from None
+        except OSError as exc:
+            raise ProviderError(f"{self._name}: the engine process has gone: {exc}") from exc
+        finally:
+            self._tickets.pop(ticket, None)
+        if forked.pid is None:
+            raise ProviderError(f"{self._name}: {forked.message}")
+        return int(forked.pid)
+
+    def kill(self, pid: int) -> None:
+        """Have a worker ended. The zygote does it, because only the parent knows that the pid is still that worker."""
+        if self._control is not None:
+            with contextlib.suppress(OSError):
+                self._control.send(_encoder.encode(Kill(pid)))
+
+    async def died(self) -> None:
+        """Wait until the process has gone or speaks no more."""
+        if self._listener is not None:
+            await asyncio.wait((self._listener,))
+
+    def epitaph(self) -> str:
+        """How the process ended, and its last words."""
+        code = None if self._process is None else self._process.returncode
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+        words = self._last_words.decode(errors="replace").strip().splitlines()
+        return f"{how}: {words[-1]}" if words else how
+
+    async def aclose(self) -> None:
+        """End the process, which ends its workers, and wait for it."""
+        control, self._control = self._control, None
+        if control is not None:
+            # Shutting down first: a reader in this process may still wait on it.
+            with contextlib.suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)
+        if self._process is not None:
+            await self._process.wait()
+        for task in self._tasks:
+            await task
+        if control is not None:
+            control.close()
+
+    async def _listen(self) -> None:
+        while (message := await self._receive()) is not None:
+            match message:
+                case Forked(ticket) if (answer := self._tickets.get(ticket)) is not None:
+                    if not answer.done():
+                        answer.set_result(message)
+                case Forked(pid=int(pid)):
+                    # Nobody waits for it any more.
+                    self.kill(pid)
+                case Exited(pid, status):
+                    log.debug("engine.worker_exited", provider=self._name, pid=pid, status=status)
+        for answer in self._tickets.values():
+            if not answer.done():
+                answer.set_result(Forked(0, None, "the engine process died"))
+
+    async def _receive(self) -> FromZygote | None:
+        control = self._control
+        if control is None:
+            return None
+        try:
+            data = await asyncio.get_running_loop().sock_recv(control, MAX_FRAME)
+        except OSError:
+            return None
+        return _control_decoder.decode(data) if data else None
+
+    async def _listen_to_stderr(self) -> None:
+        if self._process is None or self._process.stderr is None:
+            return
+        while piece := await self._process.stderr.read(4096):
+            self._last_words += piece
+            del self._last_words[:-_LAST_WORDS]
+
+
+def _error(code: str, message: str) -> HubError:
+    """The class of the error tree that `code` names, or ProviderError."""
+    for kind in (errors.ConfigError, ProviderUnavailable, errors.OutOfMemory, errors.UnsupportedAudio):
+        if kind.code == code:
+            return kind(message)
+    return ProviderError(message)
+
+
+def _adopt_orphans() -> None:
+    """
+    Make this process the parent of workers whose zygote was killed (Linux).
+
+    They die with it, but only a parent can clear a dead process away, and in a container there may be nobody else.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+async def _reap_orphan(pid: int) -> None:
+    """Clear away a worker that has become a child of this process; nothing where it has not."""
+    if _has_ended(pid):
+        return
+    loop = asyncio.get_running_loop()
+    dead = asyncio.Event()
+    fd = os.pidfd_open(pid)
+    loop.add_reader(fd, dead.set)
+    try:
+        await dead.wait()
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+    _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    """Clear the process away if it has ended. True also where it is not, or no more, a child of this one."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from asr_hub.cli.main import app
+from asr_hub.model import ProviderName
+from asr_hub.providers.registry import BUILTIN, Kind
+from asr_hub.providers.scripted import Scripted
+
+pytestmark = pytest.mark.unit
+
+FOLDER = Path(__file__).parents[2] / "config"
+SHAPES = sorted(FOLDER.glob("*.yaml"))
+
+runner = CliRunner()
+
+
+def test_every_shape_that_comes_with_the_hub_would_start(tmp_path: Path) -> None:
+    (tmp_path / "mdef").touch()
+    done = runner.invoke(app, ["check", *map(str, SHAPES)], env={"ASR_HUB_SPHINX_8K": str(tmp_path)})
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == [f"OK {path}" for path in SHAPES]
+
+
+def test_each_bad_file_is_told_of_and_the_good_ones_too(tmp_path: Path) -> None:
+    good = tmp_path / "good.yaml"
+    good.write_text("providers: {a: {kind: scripted}}\nprovider: a\n")
+    kind = tmp_path / "kind.yaml"
+    kind.write_text("providers: {a: {kind: sfinx}}\n")
+    setting = tmp_path / "setting.yaml"
+    setting.write_text("providers: {a: {kind: scripted, settings: {speeed: 1}}}\n")
+    typo = tmp_path / "typo.yaml"
+    typo.write_text("server:\n  prot: 1\n  pport: 2\n")
+    done = runner.invoke(app, ["check", *map(str, [kind, setting, typo, good, tmp_path / "none.yaml"])])
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"error {kind}: providers.a: provider kind 'sfinx' is not known; there are: ")
+    assert any(line.startswith(f"error {setting}: providers.a.settings: 'speeed' is not known") for line in lines)
+    assert f"error {typo}:2: server.prot: there is no such key; did you mean `port`?" in lines
+    assert f"error {typo}:3: server.pport: there is no such key; did you mean `port`?" in lines
+    assert f"OK {good}" in lines
+    assert lines[-1].startswith(f"error {tmp_path / 'none.yaml'}: there is no such file")
+
+
+class NoSpotter(Scripted):
+    """A provider as a package could bring it."""
+
+    def __init__(self, name: ProviderName, settings: Mapping[str, Any]) -> None:
+        super().__init__(name, settings)
+        self.capabilities = msgspec.structs.replace(self.capabilities, wake_words=False)
+
+
+def test_a_wake_word_needs_a_provider_that_spots_phrases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast(dict[str, Kind], BUILTIN), "no-spotter", Kind(target=f"{__name__}:NoSpotter"))
+    path = tmp_path / "wake.yaml"
+    path.write_text("providers: {a: {kind: no-spotter}}\nwake_word: {provider: a, phrases: [hello]}\nprovider: a\n")
+    done = runner.invoke(app, ["check", str(path)])
+    assert done.exit_code == 1
+    assert done.stdout == f"error {path}: wake_word.provider: 'a' cannot spot phrases; name one that can\n"
+
+
+def test_nothing_to_check_is_a_wrong_call() -> None:
+    assert runner.invoke(app, ["check"]).exit_code == 2
+
+
+def test_as_a_program(tmp_path: Path) -> None:
+    path = tmp_path / "typo.yaml"
+    path.write_text("proviider: x\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "asr_hub", "check", str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == f"error {path}:1: proviider: there is no such key; did you mean `provider`?\n"
+    assert done.stderr == ""

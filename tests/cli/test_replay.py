@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from asr_hub.cli.main import app
+from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, ProviderName, Role, SessionId
+from asr_hub.store.event import Event
+from asr_hub.store.journal import Entry, Journal, encode, header
+from asr_hub.store.root import ROOT
+from asr_hub.store.slices.sessions import SessionAttached, SessionClosed, SessionOpened, SpeechEnded, SpeechStarted
+from asr_hub.store.slices.system import HubStarted
+from asr_hub.store.slices.transcripts import HypothesisRevised, UtteranceCorrected, UtteranceFinalized
+
+pytestmark = pytest.mark.unit
+
+ONE, TWO = SessionId("one"), SessionId("two")
+ENGINE = ProviderName("scripted")
+
+runner = CliRunner()
+
+
+def heard(text: str, *, is_final: bool = True) -> Hypothesis:
+    return Hypothesis(text=text, start=100, end=900, is_final=is_final)
+
+
+def opened(session: SessionId) -> list[Event]:
+    return [
+        SessionOpened(at=2.0, session=session, provider=ENGINE, format=AudioFormat(), protocol="websocket"),
+        SessionAttached(at=2.0, session=session, role=Role.PUBLISHER, protocol="websocket"),
+        SpeechStarted(at=3.0, session=session, utterance=1, audio_ms=100),
+    ]
+
+
+FACTS: list[Event] = [
+    HubStarted(at=1.0, version="0.1.0", max_sessions=9, default_provider=ENGINE),
+    *opened(ONE),
+    HypothesisRevised(at=4.0, session=ONE, utterance=1, hypothesis=heard("turn the", is_final=False)),
+    SpeechEnded(at=5.0, session=ONE, utterance=1, audio_ms=900, reason=EndpointReason.SILENCE),
+    UtteranceFinalized(
+        at=5.5, session=ONE, utterance=1, hypothesis=heard("turn the [light] off"), reason=EndpointReason.SILENCE
+    ),
+    *opened(TWO),
+    HypothesisRevised(at=6.0, session=TWO, utterance=1, hypothesis=heard("cough", is_final=False)),
+    SpeechEnded(at=6.0, session=TWO, utterance=1, audio_ms=900, reason=EndpointReason.CLEAR),
+    UtteranceCorrected(at=6.5, session=ONE, utterance=1, hypothesis=heard("turn the [light] on")),
+    SessionClosed(at=7.0, session=ONE, reason="close"),
+]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    path = tmp_path / "hub.journal"
+    path.write_bytes(header() + encode(Entry(seq, event) for seq, event in enumerate(FACTS, 1)))
+    return path
+
+
+def replay(*arguments: object) -> Result:
+    return runner.invoke(app, ["replay", *map(str, arguments)])
+
+
+def told(*arguments: object) -> Any:
+    done = replay(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def said(moment: Any, session: SessionId) -> dict[str, str]:
+    return {number: each["text"] for number, each in moment["sessions"][session]["utterances"].items()}
+
+
+def test_the_end_of_a_journal(journal: Path) -> None:
+    moment = told(journal)
+    assert (moment["seq"], moment["time"], moment["fact"]) == (len(FACTS), 7.0, "[Session] Closed")
+    assert list(moment["state"]["sessions"]) == [TWO]
+    assert moment["sessions"][ONE]["closed"] == "close"
+    assert said(moment, ONE) == {"1": "turn the [light] on"}
+    assert said(moment, TWO) == {}
+
+
+def test_every_moment_can_be_reached_and_has_the_state_of_the_store(journal: Path) -> None:
+    state = ROOT.initial
+    texts = []
+    for seq, event in enumerate(FACTS, 1):
+        state = ROOT.reduce(state, event)
+        moment = told(journal, "--at", seq)
+        assert (moment["seq"], moment["fact"]) == (seq, event.type)
+        assert set(moment["state"]["sessions"]) == set(state["sessions"])
+        texts.append(said(moment, ONE).get("1") if ONE in moment["sessions"] else None)
+    assert texts == [
+        *[None] * 4,
+        *["turn the"] * 2,
+        *["turn the [light] off"] * 6,
+        *["turn the [light] on"] * 2,
+    ]
+
+
+def test_before_the_first_fact_there_is_nothing(journal: Path) -> None:
+    moment = told(journal, "--at", 0)
+    assert (moment["seq"], moment["fact"], moment["sessions"]) == (0, "", {})
+
+
+def test_one_session_alone(journal: Path) -> None:
+    moment = told(journal, "--session", TWO, "--at", 11)
+    assert list(moment["sessions"]) == [TWO]
+    assert list(moment["state"]["sessions"]) == [TWO]
+    assert said(moment, TWO) == {"1": "cough"}
+
+
+def test_lines_for_people_show_what_was_said_as_it_was_said(journal: Path) -> None:
+    done = replay(journal, "--at", 11)
+    assert done.exit_code == 0, done.output
+    assert "after fact 11 [Transcript] Revised 1970-01-01T00:00:06.000Z" in done.stdout
+    assert "turn the [light] off" in done.stdout
+    assert "… cough" in done.stdout
+    assert "one scripted, live" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("sessions two ")]
+    assert {"provider=scripted", "phase=speech", "utterance=1", "opened_at=1970-01-01T00:00:02.000Z"} <= set(
+        line.split()
+    )
+    assert "language" not in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["--at", "99"], "can be read up to fact 14, not 99"),
+        (["--session", "none"], "knows no session 'none' up to fact 14; it knows: one, two"),
+    ],
+)
+def test_what_is_not_there_is_told(journal: Path, arguments: list[str], remedy: str) -> None:
+    done = replay(journal, *arguments)
+    assert done.exit_code == 2
+    assert remedy in done.stderr
+
+
+def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("hello\n")
+    for path in (other, tmp_path / "none", tmp_path):
+        done = replay(path)
+        assert done.exit_code == 2
+        assert done.stderr.strip()
+
+
+def test_a_journal_that_breaks_off_is_shown_as_far_as_it_goes(journal: Path) -> None:
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-10])
+    done = replay(journal)
+    assert done.exit_code == 1
+    assert f"after fact {len(FACTS) - 1}" in done.stdout
+    assert "turn the [light] on" in done.stdout
+    assert f"damaged: journal line {len(FACTS) + 1}" in done.stderr
+    assert replay(journal, "--at", 7).exit_code == 0
+
+
+def test_a_fact_that_cannot_follow_is_told_after_what_comes_before(journal: Path) -> None:
+    bad = SpeechEnded(session=ONE, utterance=9, audio_ms=1, reason=EndpointReason.SILENCE)
+    with journal.open("ab") as file:
+        file.write(encode([Entry(len(FACTS) + 1, bad)]))
+    done = replay(journal)
+    assert done.exit_code == 1
+    assert "cannot follow" in done.stderr
+
+
+def test_a_journal_that_begins_later_goes_on_from_its_state(tmp_path: Path) -> None:
+    kept = Journal(size=3, snapshot_every=2)
+    state = ROOT.initial
+    for event in FACTS[:10]:
+        state = ROOT.reduce(state, event)
+        kept.append(event, state)
+    path = tmp_path / "late.journal"
+    path.write_bytes(b"".join(kept.dump()))
+    moment = told(path)
+    assert moment["seq"] == 10
+    assert said(moment, ONE) == {"1": "turn the [light] off"}
+    done = replay(path, "--at", 1)
+    assert done.exit_code == 2
+    assert "this journal begins after fact" in done.stderr
+
+
+def test_as_a_program(journal: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "asr_hub", "replay", str(journal), "--json", "--at", "7"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert said(json.loads(done.stdout), ONE) == {"1": "turn the [light] off"}

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from asr_hub.model import ProviderName
+from asr_hub.store.event import Event
+from asr_hub.store.root import ROOT
+from asr_hub.store.slice import IllegalMove, State
+from asr_hub.store.slices.providers import (
+    Health,
+    Provider,
+    ProviderFailed,
+    ProviderReady,
+    ProviderStarting,
+    ProviderStopped,
+    SlotFreed,
+    SlotTaken,
+    select_provider,
+    select_providers,
+    select_ready_count,
+)
+
+from .facts import STUB
+
+pytestmark = pytest.mark.unit
+
+STARTING = ProviderStarting(provider=STUB, kind="fake", at=1.0)
+READY = ProviderReady(provider=STUB, max_streams=2, took=0.5, self_test="yes", at=2.0)
+FAILED = ProviderFailed(provider=STUB, code="out-of-memory", message="use a smaller model", retry_in=4.0, at=3.0)
+TAKEN = SlotTaken(provider=STUB)
+FREED = SlotFreed(provider=STUB)
+
+
+def after(*events: Event) -> State:
+    state = ROOT.initial
+    for event in events:
+        state = ROOT.reduce(state, event)
+    return state
+
+
+def stub_after(*events: Event) -> Provider:
+    provider = select_provider(after(*events), STUB)
+    assert provider is not None
+    return provider
+
+
+def test_a_provider_starts_serves_and_stops() -> None:
+    assert stub_after(STARTING).health is Health.STARTING
+    ready = stub_after(STARTING, READY)
+    assert (ready.health, ready.max_streams, ready.took, ready.self_test) == (Health.READY, 2, 0.5, "yes")
+    assert stub_after(STARTING, READY, ProviderStopped(provider=STUB)).health is Health.STOPPED
+
+
+def test_slots_are_counted_and_outlive_a_restart() -> None:
+    provider = stub_after(STARTING, READY, TAKEN, TAKEN, FREED, FAILED, STARTING, READY)
+    assert (provider.used, provider.free, provider.starts) == (1, 1, 2)
+
+
+def test_a_failure_is_kept_after_the_recovery() -> None:
+    provider = stub_after(STARTING, FAILED, STARTING, READY)
+    assert (provider.health, provider.failures) == (Health.READY, 1)
+    assert provider.last_fault is not None
+    assert (provider.last_fault.code, provider.last_fault.at, provider.last_fault.retry_in) == (
+        "out-of-memory",
+        3.0,
+        4.0,
+    )
+
+
+@pytest.mark.parametrize("events", [[READY], [TAKEN], [STARTING, READY, TAKEN, FREED, FREED]], ids=len)
+def test_what_cannot_be_is_told(events: list[Event]) -> None:
+    with pytest.raises(IllegalMove):
+        after(*events)
+
+
+def test_providers_are_listed_and_the_ready_ones_counted() -> None:
+    other = ProviderStarting(provider=ProviderName("other"), kind="fake")
+    state = after(STARTING, other, READY)
+    assert {provider.name for provider in select_providers(state)} == {"stub", "other"}
+    assert select_ready_count(state) == 1
