@@ -109,6 +109,16 @@ class OutOfMemory(ProviderError):
     code = "out-of-memory"
 
 
+def error_of(code: str, message: str) -> HubError:
+    """The error that an engine's process told by its code: a ProviderError where the code says nothing more."""
+    for kind in (ConfigError, ProviderUnavailable, ProviderTimeout, OutOfMemory, Overloaded, UnsupportedAudio):
+        if kind.code == code:
+            return kind(message)
+    if code == "unsupported-language":
+        return ClientError(message, code=code)
+    return ProviderError(message)
+
+
 @contextmanager
 def unwrapped() -> Iterator[None]:
     """Raise the first error of an exception group, so that callers of a task group can name what they catch."""

@@ -115,6 +115,13 @@ class Word(msgspec.Struct, frozen=True):
     """0 to 1, or nothing where the engine has none."""
 
 
+class Alternative(msgspec.Struct, frozen=True):
+    """Another thing that may have been said."""
+
+    text: str
+    confidence: float | None = None
+
+
 class Hypothesis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"pass_": "pass"}):
     """What an engine thinks was said in one utterance, so far."""
 
@@ -133,5 +140,9 @@ class Hypothesis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     language: str | None = None
     """BCP 47"""
     speaker: str | None = None
+    tags: dict[str, str] = {}
+    """What else the engine says of the utterance: `emotion`, `event` …"""
+    alternatives: tuple[Alternative, ...] = ()
+    """The best one first; `text` is not among them."""
     provider: ProviderName = ProviderName("")
     pass_: Pass = Pass.FAST

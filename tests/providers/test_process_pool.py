@@ -13,7 +13,7 @@ from tests.providers.leftovers import children, nothing_left
 
 from asr_hub.errors import ConfigError, ProviderError, ProviderUnavailable
 from asr_hub.model import AudioFrame, ProviderName
-from asr_hub.providers.base import RecognitionOptions
+from asr_hub.providers.base import Condition, RecognitionOptions, State
 from asr_hub.providers.known_clip import packaged_clip
 from asr_hub.providers.pocketsphinx import PocketSphinx
 from asr_hub.providers.process_pool import WINDOW, PoolSettings, ProcessPool
@@ -100,13 +100,18 @@ async def test_nothing_more_is_sent_while_the_window_is_full(pool: ProcessPool) 
 
 async def test_a_killed_zygote_takes_its_workers_and_is_started_anew(pool: ProcessPool) -> None:
     zygote = pool.pids[0]
+    others = children() - {zygote}
+    conditions: list[Condition] = []
+    pool.watch(conditions.append)
     async with pool.worker() as worker:
         await worker.say(Begin(sample_rate=16_000))
         os.kill(zygote, signal.SIGKILL)
         with pytest.raises(ProviderError):
             _ = [heard async for heard in worker.heard()]
     assert (await _utterance(pool))[1] == "2"
-    assert pool.pids[0] != zygote and children() == {pool.pids[0]}
+    assert pool.pids[0] != zygote and children() - others == {pool.pids[0]}
+    assert [condition.state for condition in conditions] == [State.FAILED, State.READY]
+    assert "signal 9" in conditions[0].message
 
 
 async def test_an_engine_that_cannot_load_says_why() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, MutableMapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -72,7 +73,7 @@ class RecognitionStream(Protocol):
 
     @property
     def suppressed(self) -> Suppressed | None:
-        """What an empty final keeps back, if anything; known with the final."""
+        """What the final keeps back, if anything; known with the final."""
         ...
 
     async def push(self, frame: AudioFrame) -> None:
@@ -90,11 +91,34 @@ class RecognitionStream(Protocol):
     async def __aexit__(self, *exc: object) -> None: ...
 
 
+class State(StrEnum):
+    """How a provider is, between its start and its end."""
+
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    """It tries again by itself."""
+    UNLOADED = "unloaded"
+    """Its model is not in memory; the next utterance loads it."""
+
+
+class Condition(NamedTuple):
+    """A change of how a provider is, or, with `READY` and a message, something people should know of it."""
+
+    state: State
+    code: str = ""
+    """With `FAILED`: one of the codes of `errors.py`."""
+    message: str = ""
+    retry_in: float | None = None
+    """With `FAILED`: seconds until it tries again."""
+
+
 class Provider(Protocol):
     """An engine, loaded and ready."""
 
     name: ProviderName
     capabilities: Capabilities
+    """Those of the loaded model, once it is started."""
 
     async def start(self) -> None:
         """Load the model and warm it. Raises ProviderUnavailable with what to install."""
@@ -123,4 +147,13 @@ class Provider(Protocol):
 
         Raises ProviderUnavailable where the answer is wrong: weights that load but do not hear are found here.
         """
+        ...
+
+
+@runtime_checkable
+class Changing(Protocol):
+    """A provider whose condition changes by itself between its start and its end."""
+
+    def watch(self, tell: Callable[[Condition], None]) -> None:
+        """Tell every change. One listener, named before `start`; it does not raise."""
         ...

@@ -24,6 +24,8 @@ class KnownClip(msgspec.Struct, frozen=True):
     text: str
     sentences: tuple[str, ...] = ()
     """The same, cut where the speaker pauses."""
+    is_packaged: bool = False
+    """Ours: English."""
 
     def is_heard_in(self, text: str) -> bool:
         """Whether `text` has at least half of the words, in order."""
@@ -36,7 +38,7 @@ def packaged_clip(name: str) -> KnownClip:
     sentences = msgspec.json.decode((folder / "clips.json").read_bytes(), type=dict[str, tuple[str, ...]])[name]
     with resources.as_file(folder / f"{name}.wav") as path:
         pcm, rate = _read(path)
-    return KnownClip(pcm=pcm, rate=rate, text=" ".join(sentences), sentences=sentences)
+    return KnownClip(pcm=pcm, rate=rate, text=" ".join(sentences), sentences=sentences, is_packaged=True)
 
 
 def own_clip(path: str, text: str | None) -> KnownClip:

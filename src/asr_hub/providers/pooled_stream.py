@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from asr_hub.errors import HubError, ProviderError
-from asr_hub.model import AudioFrame, Hypothesis, ProviderName, Word
+from asr_hub.model import AudioFrame, Hypothesis, ProviderName
 from asr_hub.providers.base import Suppressed
+from asr_hub.providers.heard import hypothesis_of
 from asr_hub.providers.mailbox import Mailbox
 from asr_hub.providers.process_pool import ProcessPool, Worker
 from asr_hub.providers.slots import Slots
@@ -113,19 +114,8 @@ class PooledStream:
         if heard.is_final:
             self._memory[_MEMORY] = heard.memory
         self._revision += 1
-        self._box.put(self._hypothesis(heard))
-
-    def _hypothesis(self, heard: Heard) -> Hypothesis:
-        at = self._start or 0
-        return Hypothesis(
-            text=heard.text,
-            start=at + heard.start,
-            end=at + heard.end,
-            is_final=heard.is_final,
-            stable=len(heard.text) if heard.is_final else heard.stable,
-            revision=self._revision,
-            words=tuple(Word(word.text, at + word.start, at + word.end, word.confidence) for word in heard.words),
-            confidence=heard.confidence,
-            language=self._language,
-            provider=self._name,
+        self._box.put(
+            hypothesis_of(
+                heard, at=self._start or 0, revision=self._revision, provider=self._name, language=self._language
+            )
         )

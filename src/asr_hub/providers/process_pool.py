@@ -14,13 +14,16 @@ import ctypes
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
 
-from asr_hub import errors
-from asr_hub.errors import HubError, ProviderError, ProviderTimeout, ProviderUnavailable
+from asr_hub.errors import HubError, ProviderError, ProviderTimeout, ProviderUnavailable, error_of
+from asr_hub.providers.base import Condition, State
+from asr_hub.providers.child import ChildProcess
+from asr_hub.providers.supervisor import Supervisor
 from asr_hub.providers.worker_messages import (
     HEADER,
     MAX_FRAME,
@@ -44,11 +47,10 @@ from asr_hub.telemetry import logs
 WINDOW = 64_000
 """Bytes of audio that may be on the way to a worker: two seconds at 16 kHz."""
 
+PATIENCE_S = 10.0
+"""Seconds that a process gets to end by itself."""
+
 _PIECE = 32_000
-_LONGEST_PAUSE_S = 30.0
-_SETTLED_S = 30.0
-"""A zygote that lived for so long was not broken from the start: the next one is started at once."""
-_LAST_WORDS = 2000
 _PR_SET_CHILD_SUBREAPER = 36
 
 log = logs.get(__name__)
@@ -81,34 +83,28 @@ class ProcessPool:
         self._name = name
         self._load = Load(target, dict(settings))
         self._pool = pool
-        self._zygote: Zygote | None = None
-        self._up = asyncio.Event()
-        self._why_down: HubError = ProviderUnavailable(f"{name}: not started")
-        self._supervisor: asyncio.Task[None] | None = None
+        self._tell: Callable[[Condition], None] = _unheard
+        self._zygotes = Supervisor(name, self._new_zygote, patience_s=pool.start_timeout_s, tell=self._told)
         self._idle: list[Worker] = []
         self._workers: set[Worker] = set()
 
     @property
     def pids(self) -> tuple[int, ...]:
         """The zygote's, where it lives, and then its workers'."""
-        zygote = (self._zygote.pid,) if self._zygote is not None else ()
-        return (*zygote, *(worker.pid for worker in self._workers if worker.is_alive))
+        zygote = self._zygotes.current
+        here = (zygote.pid,) if zygote is not None else ()
+        return (*here, *(worker.pid for worker in self._workers if worker.is_alive))
+
+    def watch(self, tell: Callable[[Condition], None]) -> None:
+        """Tell when the zygote dies, cannot be started anew, and is there again."""
+        self._tell = tell
 
     async def start(self) -> None:
         """Load the model. Raises what kept it from loading: ConfigError, ProviderUnavailable or ProviderTimeout."""
-        if self._supervisor is not None:
-            return
-        zygote = await self._new_zygote()
-        self._supervisor = asyncio.create_task(self._supervise(zygote), name=f"{self._name}: zygote")
-        await self._up.wait()
+        await self._zygotes.start()
 
     async def aclose(self) -> None:
-        self._why_down = ProviderUnavailable(f"{self._name}: closed")
-        supervisor, self._supervisor = self._supervisor, None
-        if supervisor is not None:
-            supervisor.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await supervisor
+        await self._zygotes.aclose()
 
     @contextlib.asynccontextmanager
     async def worker(self, profile: str = "") -> AsyncIterator[Worker]:
@@ -138,7 +134,7 @@ class ProcessPool:
         return None
 
     async def _new_worker(self, profile: str) -> Worker:
-        zygote = await self._living_zygote()
+        zygote = await self._zygotes.living()
         if len(self._workers) >= self._pool.max_workers and self._idle:
             self._retire(self._idle.pop(0))
         ours, theirs = socket.socketpair()
@@ -157,24 +153,11 @@ class ProcessPool:
     def _retire(self, worker: Worker) -> None:
         self._workers.discard(worker)
         worker.close()
-        if self._zygote is not None:
-            self._zygote.kill(worker.pid)
-
-    async def _living_zygote(self) -> Zygote:
-        if self._supervisor is None:
-            raise self._why_down
-        if self._zygote is None:
-            try:
-                async with asyncio.timeout(self._pool.start_timeout_s):
-                    await self._up.wait()
-            except TimeoutError:
-                raise self._why_down from None
-        if self._zygote is None:
-            raise self._why_down
-        return self._zygote
+        if (zygote := self._zygotes.current) is not None:
+            zygote.kill(worker.pid)
 
     async def _new_zygote(self) -> Zygote:
-        zygote = Zygote(self._name)
+        zygote = Zygote(self._name, self._end_workers)
         try:
             self.version = await zygote.start(self._load, self._pool.start_timeout_s)
         except BaseException:
@@ -182,47 +165,20 @@ class ProcessPool:
             raise
         return zygote
 
-    async def _supervise(self, zygote: Zygote) -> None:
-        loop = asyncio.get_running_loop()
-        failures = 0
-        try:
-            while True:
-                born = loop.time()
-                self._zygote = zygote
-                self._up.set()
-                await zygote.died()
-                failures = 0 if loop.time() - born > _SETTLED_S else failures + 1
-                self._up.clear()
-                self._zygote = None
-                await self._bury(zygote)
-                self._why_down = ProviderUnavailable(
-                    f"{self._name}: the engine process died ({zygote.epitaph()}); it is being started again"
-                )
-                log.error("engine.died", provider=self._name, why=zygote.epitaph())
-                zygote = await self._revive(failures)
-        finally:
-            self._up.clear()
-            self._zygote = None
-            await self._bury(zygote)
+    def _told(self, condition: Condition) -> None:
+        if condition.state is State.FAILED:
+            log.error("engine.failed", provider=self._name, why=condition.message)
+        self._tell(condition)
 
-    async def _revive(self, failures: int) -> Zygote:
-        while True:
-            if failures > 1:
-                await asyncio.sleep(min(0.25 * 2**failures, _LONGEST_PAUSE_S))
-            try:
-                return await self._new_zygote()
-            except HubError as exc:
-                failures += 1
-                self._why_down = exc
-                log.error("engine.restart_failed", provider=self._name, why=str(exc))
-
-    async def _bury(self, zygote: Zygote) -> None:
+    @contextlib.asynccontextmanager
+    async def _end_workers(self) -> AsyncIterator[None]:
+        """End every worker, then, once the zygote has been waited for, clear them away."""
         workers = tuple(self._workers)
         self._workers.clear()
         self._idle.clear()
         for worker in workers:
-            worker.close("the provider was closed" if self._supervisor is None else "its zygote died; say it again")
-        await zygote.aclose()
+            worker.close("its parent process ended")
+        yield
         for worker in workers:
             await _reap_orphan(worker.pid)
             await worker.closed()
@@ -292,7 +248,7 @@ class Worker:
                     self._on_the_way -= audio
                     self._room.set()
                 case Failed(code, text):
-                    raise self._fail(_error(code, f"{self._name}: {text}"))
+                    raise self._fail(error_of(code, f"{self._name}: {text}"))
                 case Heard():
                     self.is_idle = message.is_final
                     yield message
@@ -332,39 +288,29 @@ class Worker:
 class Zygote:
     """The process that has the model, and the hub's end of its control socket."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, end_workers: Callable[[], AbstractAsyncContextManager[None]]) -> None:
         self._name = name
-        self._process: asyncio.subprocess.Process | None = None
+        self._end_workers = end_workers
+        self._child = ChildProcess(name)
         self._control: socket.socket | None = None
         self._tickets: dict[int, asyncio.Future[Forked]] = {}
         self._next_ticket = 0
-        self._last_words = bytearray()
-        self._tasks: list[asyncio.Task[None]] = []
         self._listener: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int:
-        return 0 if self._process is None else int(self._process.pid)
+        return self._child.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._listener is not None and not self._listener.done()
 
     async def start(self, load: Load, timeout_s: float) -> str:
         """Run the process, wait until it has loaded the model, and give the engine's version."""
         _adopt_orphans()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "asr_hub.providers.zygote",
-                str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                # Ctrl-C at the terminal is for the hub, which then ends this process in good order.
-                start_new_session=True,
-            )
-        self._tasks.append(asyncio.create_task(self._listen_to_stderr(), name=f"{self._name}: stderr"))
+        await self._child.start("asr_hub.providers.zygote", theirs, {})
         self._control.send(_encoder.encode(load))
         try:
             async with asyncio.timeout(timeout_s):
@@ -374,11 +320,10 @@ class Zygote:
         match first:
             case Loaded(version):
                 self._listener = asyncio.create_task(self._listen(), name=f"{self._name}: control")
-                self._tasks.append(self._listener)
                 return version
             case Failed(code, text):
-                raise _error(code, f"{self._name}: {text}")
-        await self._process.wait()
+                raise error_of(code, f"{self._name}: {text}")
+        await self._child.ended()
         raise ProviderUnavailable(f"{self._name}: the engine process died while it loaded ({self.epitaph()})")
 
     async def fork(self, sock: socket.socket, timeout_s: float) -> int:
@@ -415,10 +360,11 @@ class Zygote:
 
     def epitaph(self) -> str:
         """How the process ended, and its last words."""
-        code = None if self._process is None else self._process.returncode
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
-        words = self._last_words.decode(errors="replace").strip().splitlines()
-        return f"{how}: {words[-1]}" if words else how
+        return self._child.epitaph()
+
+    async def bury(self) -> None:
+        async with self._end_workers():
+            await self.aclose()
 
     async def aclose(self) -> None:
         """End the process, which ends its workers, and wait for it."""
@@ -427,10 +373,10 @@ class Zygote:
             # Shutting down first: a reader in this process may still wait on it.
             with contextlib.suppress(OSError):
                 control.shutdown(socket.SHUT_RDWR)
-        if self._process is not None:
-            await self._process.wait()
-        for task in self._tasks:
-            await task
+        # One that is still loading listens to nobody.
+        await self._child.end(PATIENCE_S)
+        if self._listener is not None:
+            await self._listener
         if control is not None:
             control.close()
 
@@ -459,20 +405,9 @@ class Zygote:
             return None
         return _control_decoder.decode(data) if data else None
 
-    async def _listen_to_stderr(self) -> None:
-        if self._process is None or self._process.stderr is None:
-            return
-        while piece := await self._process.stderr.read(4096):
-            self._last_words += piece
-            del self._last_words[:-_LAST_WORDS]
 
-
-def _error(code: str, message: str) -> HubError:
-    """The class of the error tree that `code` names, or ProviderError."""
-    for kind in (errors.ConfigError, ProviderUnavailable, errors.OutOfMemory, errors.UnsupportedAudio):
-        if kind.code == code:
-            return kind(message)
-    return ProviderError(message)
+def _unheard(condition: Condition) -> None:
+    """Nobody watches."""
 
 
 def _adopt_orphans() -> None:

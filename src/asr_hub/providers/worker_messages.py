@@ -49,21 +49,35 @@ class HeardWord(msgspec.Struct, frozen=True, array_like=True):
     confidence: float | None = None
 
 
+class HeardAlternative(msgspec.Struct, frozen=True, array_like=True):
+    """Another thing that may have been said."""
+
+    text: str
+    confidence: float | None = None
+
+
 class Heard(msgspec.Struct, frozen=True, kw_only=True, tag="heard", omit_defaults=True):
     """What was understood so far."""
 
     text: str
-    end: int
+    end: int = 0
     """Milliseconds since the utterance began."""
     start: int = 0
     stable: int = 0
+    """Characters at the beginning of `text` that will not change."""
     words: tuple[HeardWord, ...] = ()
     confidence: float | None = None
+    language: str | None = None
+    """BCP 47, where the engine found out which one it is."""
+    tags: dict[str, str] = {}
+    """What else the engine says of the utterance: `emotion`, `event` …"""
+    alternatives: tuple[HeardAlternative, ...] = ()
+    """The best one first; `text` is not among them."""
     is_final: bool = False
     memory: dict[str, Any] = {}
     """For the session's next utterance. Only with the final."""
     suppressed: str = ""
-    """Text that was heard and is taken for no speech. Only with a final, which is then empty."""
+    """Text that was heard and is taken for no speech. Only with a final, whose text is without it."""
     suppressed_because: str = ""
     warnings: tuple[str, ...] = ()
     """What was asked for and cannot be done."""

@@ -1,0 +1,176 @@
+"""The hub's end of the process that hosts an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from asr_hub.errors import HubError, ProviderError, ProviderTimeout, ProviderUnavailable, error_of
+from asr_hub.providers.child import ChildProcess
+from asr_hub.providers.host.messages import (
+    EngineLoaded,
+    FromHost,
+    LoadEngine,
+    Noted,
+    Open,
+    StreamFailed,
+    StreamHeard,
+    StreamTook,
+)
+from asr_hub.providers.worker_messages import HEADER, MAX_FRAME, Begin, Failed, Heard, body_size, frame
+
+PATIENCE_S = 5.0
+"""Seconds that the process gets to end by itself; then it is killed."""
+
+_decoder: msgspec.msgpack.Decoder[FromHost] = msgspec.msgpack.Decoder(FromHost)
+
+
+class Listener(Protocol):
+    """One stream, as its messages see it. Nothing here waits or raises."""
+
+    def took(self, size: int) -> None: ...
+
+    def heard(self, heard: Heard) -> None: ...
+
+    def failed(self, failure: HubError) -> None: ...
+
+
+class HostProcess:
+    """
+    A started engine process and the streams it serves.
+
+    `say` waits while the process does not read; whoever uses a stream bounds what is on its way to it.
+    """
+
+    def __init__(self, name: str, note: Callable[[str, str], None]) -> None:
+        self._name = name
+        self._note = note
+        self._child = ChildProcess(name)
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._listeners: dict[int, Listener] = {}
+        self._numbers = itertools.count(1)
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._reading is not None and not self._reading.done()
+
+    async def start(self, load: LoadEngine, environment: Mapping[str, str], timeout_s: float) -> EngineLoaded:
+        """
+        Run the process and wait until its engine is loaded.
+
+        Raises what kept it from loading, or ProviderTimeout after `timeout_s`; `bury` it then all the same.
+        """
+        ours, theirs = socket.socketpair()
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_FRAME)
+        await self._child.start("asr_hub.providers.host.main", theirs, environment)
+        await self.say(load)
+        try:
+            async with asyncio.timeout(timeout_s):
+                first = await self._next()
+        except TimeoutError:
+            raise ProviderTimeout(
+                f"{self._name}: the model was not loaded within {timeout_s:g} s; raise `start_timeout_s`"
+            ) from None
+        match first:
+            case EngineLoaded():
+                self._reading = asyncio.create_task(self._read(), name=f"{self._name}: engine process")
+                return first
+            case Failed(code, message):
+                raise error_of(code, f"{self._name}: {message}")
+        await self._child.ended()
+        raise ProviderUnavailable(f"{self._name}: the engine process died while it loaded ({self.epitaph()})")
+
+    async def open(self, begin: Begin, listener: Listener) -> int:
+        """Begin an utterance; its number in this process."""
+        number = next(self._numbers)
+        self._listeners[number] = listener
+        await self.say(Open(number, begin))
+        return number
+
+    async def say(self, message: msgspec.Struct) -> None:
+        """Raises ProviderError where the process has gone."""
+        if self._writer is None or (self._reading is not None and self._reading.done()):
+            raise self._gone()
+        try:
+            self._writer.write(frame(message))
+            await self._writer.drain()
+        except OSError as exc:
+            raise self._gone() from exc
+
+    def mention(self, message: msgspec.Struct) -> None:
+        """Say something small without waiting; nothing where the process has gone."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(frame(message))
+
+    def forget(self, number: int) -> None:
+        """Nobody listens to this stream any more."""
+        self._listeners.pop(number, None)
+
+    def epitaph(self) -> str:
+        """How the process ended, and its last words."""
+        return self._child.epitaph()
+
+    async def died(self) -> None:
+        """Wait until the process has gone or speaks no more."""
+        if self._reading is not None:
+            await asyncio.wait((self._reading,))
+
+    async def bury(self) -> None:
+        """End the process, fail its streams, and wait for it."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait((self._reading,))
+        self._fail_all(self._gone())
+        await self._child.end(PATIENCE_S)
+        if self._writer is not None:
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
+
+    async def _read(self) -> None:
+        while (message := await self._next()) is not None:
+            match message:
+                case StreamHeard(stream, heard) if stream in self._listeners:
+                    self._listeners[stream].heard(heard)
+                case StreamTook(stream, audio) if stream in self._listeners:
+                    self._listeners[stream].took(audio)
+                case StreamFailed(stream, code, text) if stream in self._listeners:
+                    self._listeners[stream].failed(error_of(code, f"{self._name}: {text}"))
+                case Noted(code, text):
+                    self._note(code, text)
+        self._fail_all(self._gone())
+
+    async def _next(self) -> FromHost | None:
+        """Nothing where the process has gone, or says what cannot be read."""
+        if self._reader is None:
+            return None
+        try:
+            size = body_size(await self._reader.readexactly(HEADER.size))
+            return _decoder.decode(await self._reader.readexactly(size))
+        except (asyncio.IncompleteReadError, OSError):
+            return None
+        except (ValueError, msgspec.MsgspecError) as exc:
+            self._note("nonsense", f"the engine process says what cannot be read: {exc}")
+            return None
+
+    def _fail_all(self, failure: HubError) -> None:
+        listeners = tuple(self._listeners.values())
+        self._listeners.clear()
+        for listener in listeners:
+            listener.failed(failure)
+
+    def _gone(self) -> HubError:
+        return ProviderError(f"{self._name}: the engine process died in the middle of an utterance; say it again")

@@ -1,0 +1,163 @@
+"""
+Hears the utterances of many streams with an engine that hears audio as it comes, several streams in one step.
+
+A step is as long as the engine says, counted from the utterance's first sample: what is heard does not depend on how
+the audio was cut on its way. Steps of utterances that are over come first, for their finals are due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from asr_hub.errors import OutOfMemory
+from asr_hub.providers.host.engine import Broken, StreamingEngine
+from asr_hub.providers.host.hearing import Say, failed
+from asr_hub.providers.host.messages import Noted, StreamHeard, StreamTook
+from asr_hub.providers.host.room import Room
+from asr_hub.providers.worker_messages import Begin, Heard
+
+
+class StreamingHearing:
+    """A Hearing. `say` is called in order, from within the methods."""
+
+    def __init__(self, engine: StreamingEngine[Any], say: Say, *, max_batch: int) -> None:
+        self._engine = engine
+        self._say = say
+        self._room = Room(max_batch)
+        self._streams: dict[int, _Utterance] = {}
+
+    def open(self, stream: int, begin: Begin) -> None:
+        step = 2 * round(self._engine.step_s * begin.sample_rate)
+        try:
+            self._streams[stream] = _Utterance(begin, self._engine.begin(begin), step)
+        except Broken:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the edge of an engine: its failure is told to the stream
+            self._say(failed(stream, exc))
+
+    def audio(self, stream: int, pcm: bytes) -> None:
+        if (utterance := self._streams.get(stream)) is not None:
+            utterance.pcm += pcm
+
+    def end(self, stream: int) -> None:
+        if (utterance := self._streams.get(stream)) is not None:
+            utterance.is_ended = True
+
+    def drop(self, stream: int) -> None:
+        if (utterance := self._streams.pop(stream, None)) is not None:
+            self._engine.drop(utterance.state)
+
+    @property
+    def has_work(self) -> bool:
+        return any(utterance.is_ended or utterance.has_step for utterance in self._streams.values())
+
+    def work(self) -> None:
+        ending = [stream for stream, it in self._streams.items() if it.is_ended and not it.has_step]
+        if ending:
+            self._call(self._engine.end, ending[: self._room.limit], is_final=True)
+            return
+        stepping = [stream for stream, it in self._streams.items() if it.has_step]
+        stepping.sort(key=lambda stream: (not self._streams[stream].is_ended, self._streams[stream].turns))
+        self._call(self._engine.step, stepping[: self._room.limit], is_final=False)
+
+    def _call(
+        self,
+        function: Callable[[Sequence[Any], Sequence[bytes]], Sequence[Heard | None]],
+        streams: list[int],
+        *,
+        is_final: bool,
+    ) -> None:
+        utterances = [self._streams[stream] for stream in streams]
+        pieces = [utterance.next_piece for utterance in utterances]
+        try:
+            heard = list(function([utterance.state for utterance in utterances], pieces))
+            if len(heard) != len(streams):
+                raise RuntimeError(f"{len(streams)} streams were given and {len(heard)} were answered")
+        except Broken:
+            raise
+        except (OutOfMemory, MemoryError) as exc:
+            self._without_memory(function, streams, exc, is_final=is_final)
+            return
+        except Exception as exc:  # noqa: BLE001 - the edge of an engine: its failure is told to the streams it concerns
+            # How far each of them came is not known: they are heard again from their first sample, elsewhere.
+            for stream in streams:
+                self._fail(stream, exc)
+            return
+        self._room.went_well(len(streams))
+        for stream, utterance, piece, one in zip(streams, utterances, pieces, heard, strict=True):
+            utterance.taken(len(piece))
+            self._say(StreamTook(stream, len(piece)))
+            self._tell(stream, utterance, one, is_final=is_final)
+
+    def _without_memory(
+        self,
+        function: Callable[[Sequence[Any], Sequence[bytes]], Sequence[Heard | None]],
+        streams: list[int],
+        exc: Exception,
+        *,
+        is_final: bool,
+    ) -> None:
+        if len(streams) == 1:
+            self._fail(streams[0], OutOfMemory(str(exc) or "the device has no memory for this utterance"))
+            return
+        self._say(Noted("out-of-memory", self._room.ran_out(len(streams))))
+        half = len(streams) // 2
+        for part in (streams[:half], streams[half:]):
+            self._call(function, part, is_final=is_final)
+
+    def _tell(self, stream: int, utterance: _Utterance, heard: Heard | None, *, is_final: bool) -> None:
+        if is_final:
+            self.drop(stream)
+            final = heard if heard is not None else Heard(text="")
+            self._say(StreamHeard(stream, replace(final, end=utterance.ms, is_final=True, stable=len(final.text))))
+        elif heard is not None and utterance.begin.partials and utterance.is_news(heard):
+            self._say(StreamHeard(stream, replace(heard, end=utterance.ms)))
+
+    def _fail(self, stream: int, exc: Exception) -> None:
+        self.drop(stream)
+        self._say(failed(stream, exc))
+
+
+class _Utterance:
+    """The audio of one stream that the engine has not heard, and what the engine keeps of it."""
+
+    def __init__(self, begin: Begin, state: Any, step: int) -> None:
+        self.begin = begin
+        self.state = state
+        """The engine's."""
+        self.pcm = bytearray()
+        self.is_ended = False
+        self.turns = 0
+        """Steps that were heard: who had the fewest is next."""
+        self._step = step
+        self._heard = 0
+        self._told = ("", 0)
+
+    @property
+    def has_step(self) -> bool:
+        return len(self.pcm) >= max(2, self._step)
+
+    @property
+    def next_piece(self) -> bytes:
+        """One step, or all there is where the engine takes any length, or the rest at the end."""
+        return bytes(self.pcm[: self._step] if self._step and self.has_step else self.pcm)
+
+    @property
+    def ms(self) -> int:
+        """Of audio that was heard."""
+        return self._heard * 500 // self.begin.sample_rate
+
+    def taken(self, size: int) -> None:
+        del self.pcm[:size]
+        self._heard += size
+        self.turns += 1
+
+    def is_news(self, heard: Heard) -> bool:
+        news = (heard.text, heard.stable)
+        if not heard.text or news == self._told:
+            return False
+        self._told = news
+        return True

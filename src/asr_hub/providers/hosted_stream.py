@@ -1,0 +1,121 @@
+"""One utterance on its way through an engine process that serves many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+from asr_hub.errors import HubError, ProviderError
+from asr_hub.model import AudioFrame, Hypothesis, ProviderName
+from asr_hub.providers.base import Suppressed
+from asr_hub.providers.heard import hypothesis_of
+from asr_hub.providers.host.messages import Drop, StreamAudio, StreamEnd
+from asr_hub.providers.host.process import HostProcess
+from asr_hub.providers.mailbox import Mailbox
+from asr_hub.providers.worker_messages import Begin, Heard
+
+WINDOW = 128_000
+"""Bytes of audio that may be on the way to the process: four seconds at 16 kHz."""
+
+_PIECE = 32_000
+
+
+class HostedStream:
+    """A RecognitionStream over a HostProcess. `lend` waits for a slot and gives the process."""
+
+    def __init__(
+        self,
+        name: ProviderName,
+        lend: Callable[[], AbstractAsyncContextManager[HostProcess]],
+        begin: Begin,
+        warnings: tuple[str, ...],
+    ) -> None:
+        self.warnings = list(warnings)
+        self.suppressed: Suppressed | None = None
+        self._name = name
+        self._lend = lend
+        self._begin = begin
+        self._taken = AsyncExitStack()
+        self._process: HostProcess | None = None
+        self._number = 0
+        self._box = Mailbox()
+        self._room = asyncio.Event()
+        self._on_the_way = 0
+        self._revision = 0
+        self._start: int | None = None
+        self._is_ended = False
+        self._is_over = False
+
+    async def __aenter__(self) -> HostedStream:
+        async with AsyncExitStack() as taken:
+            process = await taken.enter_async_context(self._lend())
+            self._number = await process.open(self._begin, self)
+            self._process = process
+            self._taken = taken.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.forget(self._number)
+            if not self._is_over:
+                process.mention(Drop(self._number))
+        self._room.set()
+        await self._taken.aclose()
+
+    async def push(self, frame: AudioFrame) -> None:
+        if self._start is None:
+            self._start = frame.start * 1000 // frame.rate
+        process = self._entered()
+        for at in range(0, len(frame.pcm), _PIECE):
+            piece = frame.pcm[at : at + _PIECE]
+            while self._on_the_way + len(piece) > WINDOW and self._process is not None and self._box.failure is None:
+                self._room.clear()
+                await self._room.wait()
+            self._entered()
+            self._on_the_way += len(piece)
+            await process.say(StreamAudio(self._number, piece))
+
+    async def end_utterance(self) -> None:
+        process = self._entered()
+        if not self._is_ended:
+            self._is_ended = True
+            await process.say(StreamEnd(self._number))
+
+    def __aiter__(self) -> AsyncIterator[Hypothesis]:
+        return self._box.__aiter__()
+
+    # What the process says: a Listener.
+
+    def took(self, size: int) -> None:
+        self._on_the_way -= size
+        self._room.set()
+
+    def heard(self, heard: Heard) -> None:
+        self.warnings += [warning for warning in heard.warnings if warning not in self.warnings]
+        if heard.suppressed:
+            self.suppressed = Suppressed(heard.suppressed, heard.suppressed_because)
+        self._is_over = heard.is_final
+        self._revision += 1
+        self._box.put(
+            hypothesis_of(
+                heard,
+                at=self._start or 0,
+                revision=self._revision,
+                provider=self._name,
+                language=self._begin.language,
+            )
+        )
+
+    def failed(self, failure: HubError) -> None:
+        self._is_over = True
+        self._box.fail(failure)
+        self._room.set()
+
+    def _entered(self) -> HostProcess:
+        if self._box.failure is not None:
+            raise self._box.failure
+        if self._process is None:
+            raise ProviderError(f"{self._name}: a stream must be entered with `async with` before it is used")
+        return self._process
