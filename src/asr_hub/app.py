@@ -19,6 +19,7 @@ import uvicorn
 from asr_hub import __version__
 from asr_hub.audio.operators.base import Vad
 from asr_hub.audio.operators.endpoint import EndpointSettings
+from asr_hub.audio.operators.fsmn import FsmnVad
 from asr_hub.audio.operators.light import LightVad
 from asr_hub.audio.operators.silero import SileroVad
 from asr_hub.config.schema import Config
@@ -34,9 +35,11 @@ from asr_hub.hub.facts import StoreFacts
 from asr_hub.hub.hub import Hub, Limits
 from asr_hub.hub.journal_file import journal_file
 from asr_hub.model import ProviderName
+from asr_hub.models.folder import find
 from asr_hub.protocols.rest import application
 from asr_hub.protocols.websocket import LaneSettings, websocket_lane
 from asr_hub.providers import registry
+from asr_hub.providers.policy import stay_inside
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import HubStore
 from asr_hub.store.slices.sessions import select_session, select_sessions
@@ -91,7 +94,12 @@ async def running_hub(config: Config) -> AsyncIterator[Hub]:
         def spawn(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
             return hub.spawn(work, name)
 
-        engines = Engines(makers, dispatch=store.dispatch, spawn=spawn, now=time.time)
+        fallbacks = {
+            ProviderName(name): ProviderName(it.fallback)
+            for name, it in config.providers.items()
+            if it.fallback is not None
+        }
+        engines = Engines(makers, fallbacks=fallbacks, dispatch=store.dispatch, spawn=spawn, now=time.time)
         hub = Hub(
             store,
             engines,
@@ -232,24 +240,26 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _providers(config: Config) -> tuple[dict[ProviderName, tuple[str, Make]], ProviderName, str | None]:
     """How to make each provider, which one is the default, and why if `auto` chose it."""
+    entries = {name: registry.Entry(it.kind, it.settings) for name, it in config.providers.items()}
+    if config.policy == "local":
+        stay_inside(entries)
+    name, reason = config.provider, None
+    if name == "auto":
+        name, reason = registry.resolve_auto(entries)
+        entries.setdefault(name, registry.Entry(name, {}))
     makers: dict[ProviderName, tuple[str, Make]] = {
-        ProviderName(name): (entry.kind, functools.partial(registry.load, entry.kind, name, entry.settings))
-        for name, entry in config.providers.items()
+        ProviderName(name): (it.kind, functools.partial(registry.load, it.kind, name, it.settings))
+        for name, it in entries.items()
     }
-    if config.provider != "auto":
-        return makers, ProviderName(config.provider), None
-    kind, reason = registry.resolve_auto({entry.kind for entry in config.providers.values()} or None)
-    for name, (there, _) in makers.items():
-        if there == kind:
-            return makers, name, reason
-    makers[ProviderName(kind)] = (kind, functools.partial(registry.load, kind, kind, {}))
-    return makers, ProviderName(kind), reason
+    return makers, ProviderName(name), reason
 
 
 def _vad(config: Config) -> Vad | None:
     match config.audio.vad:
         case "silero":
             return SileroVad() if config.audio.gate else SileroVad(gate=None)
+        case "fsmn" if config.audio.vad_model is not None:
+            return FsmnVad(find(config.audio.vad_model, engine="funasr"))
         case "light":
             return LightVad()
         case _:

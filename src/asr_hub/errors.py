@@ -115,7 +115,7 @@ def error_of(code: str, message: str) -> HubError:
         if kind.code == code:
             return kind(message)
     if code == "unsupported-language":
-        return ClientError(message, code=code)
+        return NotFound(message, code=code)
     return ProviderError(message)
 
 

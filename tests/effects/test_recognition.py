@@ -12,7 +12,7 @@ from tests.speech import tone
 
 from asr_hub.audio.operators.base import SpeechEnd
 from asr_hub.effects.recognition import Listening, Recogniser
-from asr_hub.errors import ProviderError
+from asr_hub.errors import HubError, NotFound, OutOfMemory, ProviderError, ProviderUnavailable
 from asr_hub.model import AudioFormat, AudioFrame, EndpointReason, ProviderName, SessionId
 from asr_hub.providers.base import Provider
 from asr_hub.providers.scripted import Scripted
@@ -28,7 +28,12 @@ from asr_hub.store.slices.sessions import (
     WakeWordHeard,
     select_session,
 )
-from asr_hub.store.slices.transcripts import HypothesisRevised, RecognitionFailed, UtteranceFinalized
+from asr_hub.store.slices.transcripts import (
+    HypothesisRevised,
+    RecognitionFailed,
+    UtteranceFinalized,
+    UtteranceHandedOn,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +52,8 @@ class Around:
         self.broken: list[Exception] = []
         self.store = HubStore(on_error=lambda error, event: self.errors.append(error))
         self._provider = provider
+        self.others: dict[ProviderName, Provider] = {}
+        """Those that hear what the first cannot, in order."""
         self._tasks = tasks
         self._news = asyncio.Event()
         self.dispatch(ProviderStarting(provider=NAME, kind="scripted"))
@@ -58,7 +65,11 @@ class Around:
         return select_session(self.store.state, session)
 
     def provider(self, name: ProviderName) -> Provider:
-        return self._provider
+        return self.others.get(name, self._provider)
+
+    def next_after(self, name: ProviderName, language: str | None) -> ProviderName | None:
+        names = [NAME, *self.others]
+        return names[names.index(name) + 1] if name != names[-1] else None
 
     def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
         return nullcontext()
@@ -186,6 +197,69 @@ async def test_an_adapter_with_a_defect_costs_its_utterance_and_not_the_session(
     (failed,) = rig.around.said(RecognitionFailed)
     assert final.hypothesis.text == ""
     assert "ZeroDivisionError" in failed.message
+
+
+async def failing(error: HubError) -> Scripted:
+    provider = await scripted()
+
+    def refuse(*_: object) -> Any:
+        raise error
+
+    provider.stream = refuse  # type: ignore[method-assign]
+    return provider
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (OutOfMemory("no memory"), 1),
+        (ProviderUnavailable("not there"), 1),
+        (ProviderError("it broke"), 2),
+        (NotFound("no such language", code="unsupported-language"), 1),
+    ],
+)
+async def test_what_one_engine_cannot_hear_the_next_one_does_from_the_first_sample(
+    tasks: asyncio.TaskGroup, error: HubError, attempts: int
+) -> None:
+    asked = 0
+    provider = await failing(error)
+    refuse = provider.stream
+
+    def count(*args: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return refuse(*args)
+
+    provider.stream = count  # type: ignore[method-assign]
+    alone = Rig(Around(await scripted(), tasks))
+    alone.speak(0)
+    (expected,) = await alone.around.until(UtteranceFinalized)
+
+    rig = Rig(Around(provider, tasks))
+    rig.around.others = {ProviderName("broken"): await failing(error), ProviderName("q"): await scripted()}
+    rig.around.dispatch(ProviderStarting(provider=ProviderName("q"), kind="scripted"))
+    rig.speak(0)
+    (final,) = await rig.around.until(UtteranceFinalized)
+    assert asked == attempts
+    assert final.hypothesis.text == expected.hypothesis.text != ""
+    assert final.hypothesis.provider == "q"
+    handed = rig.around.said(UtteranceHandedOn)
+    assert [(fact.provider, fact.to, fact.code) for fact in handed] == [
+        (NAME, "broken", error.code),
+        ("broken", "q", error.code),
+    ]
+    assert not rig.around.said(RecognitionFailed) and not rig.around.errors
+
+
+async def test_when_nobody_is_left_it_is_said_once_and_the_session_goes_on(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(Around(await failing(OutOfMemory("no memory")), tasks))
+    rig.around.others = {ProviderName("q"): await failing(OutOfMemory("none here either"))}
+    end = rig.speak(0)
+    rig.speak(end)
+    finals = await rig.around.until(UtteranceFinalized, 2)
+    assert [final.hypothesis.text for final in finals] == ["", ""]
+    failures = rig.around.said(RecognitionFailed)
+    assert [(failure.provider, failure.message) for failure in failures] == [("q", "none here either")] * 2
 
 
 async def test_close_waits_for_the_last_final(tasks: asyncio.TaskGroup) -> None:

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, ProviderName, Role, SessionId
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import HubStore
-from asr_hub.store.slices.providers import ProviderFailed, ProviderReady, ProviderStarting, SlotFreed, SlotTaken
+from asr_hub.store.slices.providers import (
+    ProviderFailed,
+    ProviderNoted,
+    ProviderReady,
+    ProviderStarting,
+    ProviderUnloaded,
+    SlotFreed,
+    SlotTaken,
+)
 from asr_hub.store.slices.sessions import (
     AudioTaken,
     ClearRequested,
@@ -36,6 +44,7 @@ from asr_hub.store.slices.transcripts import (
     TextSuppressed,
     UtteranceCorrected,
     UtteranceFinalized,
+    UtteranceHandedOn,
 )
 
 A = SessionId("a")
@@ -117,6 +126,8 @@ def any_value_of(kind: Any) -> st.SearchStrategy[Any]:
     inner = typing.get_args(kind)
     if typing.get_origin(kind) is tuple:
         return st.lists(any_value_of(inner[0]), max_size=3).map(tuple)
+    if typing.get_origin(kind) is dict:
+        return st.from_type(kind)
     if inner:
         return st.one_of(*map(any_value_of, inner))
     return st.from_type(kind)
@@ -163,9 +174,12 @@ any_fact: st.SearchStrategy[Event] = st.one_of(
     _said(UtteranceCorrected, hypothesis=_hypotheses),
     _said(TextSuppressed, text=_texts, reason=_texts),
     _said(RecognitionFailed, provider=st.just(STUB), code=_texts, message=_texts, retryable=st.booleans()),
+    _said(UtteranceHandedOn, provider=st.just(STUB), to=st.just(STUB), code=_texts, message=_texts),
     st.builds(ProviderStarting, provider=st.just(STUB), kind=st.just("fake"), at=_times),
     st.builds(ProviderReady, provider=st.just(STUB), max_streams=_numbers, took=_times, self_test=_texts, at=_times),
     st.builds(ProviderFailed, provider=st.just(STUB), code=_texts, message=_texts, at=_times),
+    st.builds(ProviderNoted, provider=st.just(STUB), code=_texts, message=_texts, at=_times),
+    st.builds(ProviderUnloaded, provider=st.just(STUB), at=_times),
     st.builds(SlotTaken, provider=st.just(STUB)),
     st.builds(SlotFreed, provider=st.just(STUB)),
     st.builds(HubStarted, version=_texts, max_sessions=_numbers, default_provider=st.just(STUB), at=_times),

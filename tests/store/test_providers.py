@@ -10,9 +10,11 @@ from asr_hub.store.slices.providers import (
     Health,
     Provider,
     ProviderFailed,
+    ProviderNoted,
     ProviderReady,
     ProviderStarting,
     ProviderStopped,
+    ProviderUnloaded,
     SlotFreed,
     SlotTaken,
     select_provider,
@@ -54,6 +56,19 @@ def test_a_provider_starts_serves_and_stops() -> None:
 def test_slots_are_counted_and_outlive_a_restart() -> None:
     provider = stub_after(STARTING, READY, TAKEN, TAKEN, FREED, FAILED, STARTING, READY)
     assert (provider.used, provider.free, provider.starts) == (1, 1, 2)
+
+
+def test_an_unloaded_one_is_no_failure_and_comes_back() -> None:
+    unloaded = stub_after(STARTING, READY, ProviderUnloaded(provider=STUB, at=9.0))
+    assert (unloaded.health, unloaded.failures, unloaded.changed_at) == (Health.UNLOADED, 0, 9.0)
+    assert stub_after(STARTING, READY, ProviderUnloaded(provider=STUB), STARTING, READY).health is Health.READY
+
+
+def test_the_last_note_is_kept_and_changes_nothing_else() -> None:
+    noted = [ProviderNoted(provider=STUB, code="out-of-memory", message=text, at=5.0) for text in ("8", "4")]
+    provider = stub_after(STARTING, READY, *noted)
+    assert provider.last_note is not None
+    assert (provider.health, provider.notes, provider.last_note.message) == (Health.READY, 2, "4")
 
 
 def test_a_failure_is_kept_after_the_recovery() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from asr_hub.model import EndpointReason
+from asr_hub.model import EndpointReason, ProviderName
 from asr_hub.store.event import Event
 from asr_hub.store.root import ROOT
 from asr_hub.store.slice import IllegalMove, State
@@ -16,6 +16,7 @@ from asr_hub.store.slices.transcripts import (
     TextSuppressed,
     Transcript,
     UtteranceCorrected,
+    UtteranceHandedOn,
     select_text,
     select_transcript,
     select_utterance,
@@ -52,6 +53,17 @@ def test_a_partial_is_replaced_and_ends_with_its_final() -> None:
     assert transcript is not None
     assert transcript.partial is None
     assert select_text(state, A) == "turn on the light"
+
+
+def test_an_utterance_that_is_handed_on_begins_anew_and_remembers_who_failed() -> None:
+    handed = UtteranceHandedOn(
+        session=A, utterance=1, provider=STUB, to=ProviderName("other"), code="out-of-memory", message="full"
+    )
+    state = after(opened(), started(1), revised(1, "turn"), handed)
+    transcript, utterance = select_transcript(state, A), select_utterance(state, A, 1)
+    assert transcript is not None and transcript.partial is None
+    assert utterance is not None and [(f.provider, f.code) for f in utterance.failures] == [(STUB, "out-of-memory")]
+    assert select_text(ROOT.reduce(ROOT.reduce(state, ended(1)), final(1, "turn on")), A) == "turn on"
 
 
 def test_a_final_keeps_the_partial_of_the_next_utterance() -> None:

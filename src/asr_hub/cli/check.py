@@ -14,6 +14,7 @@ from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError, HubError
 from asr_hub.providers import registry
 from asr_hub.providers.base import Provider
+from asr_hub.providers.policy import stay_inside
 
 
 def check(configs: Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...")]) -> None:
@@ -44,6 +45,12 @@ def problems_of(path: Path | None) -> list[str]:
 def _engine_problems(config: Config) -> list[str]:
     problems = []
     providers: dict[str, Provider] = {}
+    entries = {name: registry.Entry(it.kind, it.settings) for name, it in config.providers.items()}
+    if config.policy == "local":
+        try:
+            stay_inside(entries)
+        except HubError as exc:
+            problems.append(str(exc))
     for name, entry in config.providers.items():
         try:
             providers[name] = registry.load(entry.kind, name, entry.settings)
@@ -52,9 +59,9 @@ def _engine_problems(config: Config) -> list[str]:
             problems.append(str(exc) if str(exc).startswith(where) else f"{where}: {exc}")
     if config.provider == "auto":
         try:
-            kind, _ = registry.resolve_auto({entry.kind for entry in config.providers.values()} or None)
+            name, _ = registry.resolve_auto(entries)
             if not config.providers:
-                registry.load(kind, kind, {})
+                registry.load(name, name, {})
         except HubError as exc:
             problems.append(f"provider: {exc}")
     spotter = providers.get(config.wake_word.provider) if config.wake_word else None

@@ -110,7 +110,10 @@ def _configuration(path: Path | None) -> Iterator[Finding]:
 
 def _engine(kind: str) -> Finding:
     found = registry.available(kind)
+    lacks = registry.missing_weights(kind, {}) if found.ok else None
     # Whether a missing one is needed is said by the configuration.
+    if lacks is not None:
+        return Finding(f"engine {kind}", Verdict.OPTIONAL, f"{found.reason}, its default model is not here", lacks)
     return Finding(f"engine {kind}", Verdict.GOOD if found.ok else Verdict.OPTIONAL, found.reason, found.remedy)
 
 

@@ -8,9 +8,11 @@ from asr_hub.cli.check import check
 from asr_hub.cli.demo import demo
 from asr_hub.cli.doctor import doctor
 from asr_hub.cli.listen import listen
+from asr_hub.cli.models import app as models
 from asr_hub.cli.replay import replay
 from asr_hub.cli.serve import serve
 from asr_hub.cli.transcribe import transcribe
+from asr_hub.cli.use import use
 
 app = typer.Typer(
     name="asr-hub",
@@ -19,5 +21,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (serve, demo, transcribe, listen, doctor, check, replay):
+for _command in (serve, demo, transcribe, listen, doctor, check, use, replay):
     app.command()(_command)
+app.add_typer(models, name="models")

@@ -77,8 +77,13 @@ class Endpointing(Section):
 class Audio(Section):
     """The audio plane."""
 
-    vad: Literal["silero", "light", "off"] = "silero"
-    """`light` needs no model and little CPU, and takes noise for speech more often; `off`: one endless utterance."""
+    vad: Literal["silero", "fsmn", "light", "off"] = "silero"
+    """
+    `fsmn`: FunASR's, with `vad_model`. `light` needs no model and little CPU, and takes noise for speech more often;
+    `off`: one endless utterance.
+    """
+    vad_model: str | None = None
+    """For `fsmn`: the folder of its model, or its name in the models folder."""
     gate: bool = True
     """A cheap energy gate before the VAD's model."""
     endpointing: Endpointing = Endpointing()
@@ -102,11 +107,14 @@ class Provider(Section):
 
     kind: str
     """
-    Which adapter: `pocketsphinx`, `openwakeword`, `scripted`, one that a package brings, or a class of yours, as
+    Which adapter: `faster-whisper`, `funasr`, `sherpa-onnx`, `vosk`, `transformers`, `pocketsphinx`, `openai`,
+    `openai-realtime`, `google`, `openwakeword`, `scripted`, one that a package brings, or a class of yours, as
     `module:Class`.
     """
     settings: dict[str, Any] = {}
     """The adapter's own settings."""
+    fallback: str | None = None
+    """The provider that is given an utterance which this one cannot hear: it failed twice, or has no memory for it."""
 
 
 class Journal(Section):
@@ -145,6 +153,16 @@ class Config(Section):
     logging: Logging = Logging()
 
     @model_validator(mode="after")
+    def _vad_has_its_model(self) -> Config:
+        if (self.audio.vad == "fsmn") != (self.audio.vad_model is not None):
+            raise PydanticCustomError(
+                "vad_model",
+                "belongs to `vad: fsmn`, and `vad: fsmn` needs it: a folder, or a name of `asr-hub models list`",
+                {"key": "audio.vad_model"},
+            )
+        return self
+
+    @model_validator(mode="after")
     def _names_exist(self) -> Config:
         wake_word = self.wake_word.provider if self.wake_word else None
         for key, name in (("provider", self.provider), ("wake_word.provider", wake_word)):
@@ -154,5 +172,17 @@ class Config(Section):
                     "unknown_provider",
                     "is '{name}', but `providers` has no such entry; there are: {there}",
                     {"key": key, "name": name, "there": there},
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _fallbacks_exist(self) -> Config:
+        for name, entry in self.providers.items():
+            if entry.fallback is not None and (entry.fallback not in self.providers or entry.fallback == name):
+                others = ", ".join(other for other in self.providers if other != name) or "none"
+                raise PydanticCustomError(
+                    "unknown_provider",
+                    "is '{name}', but `providers` has no other such entry; there are: {there}",
+                    {"key": f"providers.{name}.fallback", "name": entry.fallback, "there": others},
                 )
         return self

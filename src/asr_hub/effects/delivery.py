@@ -19,6 +19,7 @@ from asr_hub.store.slices.transcripts import (
     RecognitionFailed,
     UtteranceCorrected,
     UtteranceFinalized,
+    UtteranceHandedOn,
 )
 from asr_hub.wire import messages as wire
 
@@ -40,6 +41,7 @@ _PROJECTIONS: dict[type[SessionEvent], Callable[[Any], wire.ServerMessage]] = {
     ),
     UtteranceCorrected: lambda e: wire.Revision(utterance=e.utterance, hypothesis=e.hypothesis),
     RecognitionFailed: lambda e: wire.Error(code=e.code, message=e.message, retryable=e.retryable, scope="session"),
+    UtteranceHandedOn: lambda e: wire.Warning(code="handed-on", message=f"{e.message}; {e.to} hears the utterance"),
     SessionWarned: lambda e: wire.Warning(code=e.code, message=e.message),
     SessionClosed: lambda e: wire.Closed(reason=e.reason, audio_offset=e.audio_offset),
 }

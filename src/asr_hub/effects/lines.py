@@ -9,21 +9,29 @@ from reactivex import operators as ops
 
 from asr_hub.store.effect import effect
 from asr_hub.store.event import Event
-from asr_hub.store.slices.providers import ProviderFailed, ProviderReady
+from asr_hub.store.slices.providers import ProviderFailed, ProviderNoted, ProviderReady, ProviderUnloaded
 from asr_hub.store.slices.sessions import SessionClosed, SessionOpened, SessionWarned
 from asr_hub.store.slices.system import ProviderResolved, SessionRefused
-from asr_hub.store.slices.transcripts import RecognitionFailed, UtteranceFinalized
+from asr_hub.store.slices.transcripts import RecognitionFailed, UtteranceFinalized, UtteranceHandedOn
 from asr_hub.telemetry import logs
 
 _log = logs.get("asr_hub")
 
 
 class LogLines:
-    @effect(SessionOpened, SessionClosed, ProviderReady, ProviderResolved, dispatch=False)
+    @effect(SessionOpened, SessionClosed, ProviderReady, ProviderResolved, ProviderUnloaded, dispatch=False)
     def lives(self, events: Observable[Event]) -> Observable[Event]:
         return events.pipe(ops.do_action(_tell_life))
 
-    @effect(SessionRefused, SessionWarned, ProviderFailed, RecognitionFailed, dispatch=False)
+    @effect(
+        SessionRefused,
+        SessionWarned,
+        ProviderFailed,
+        ProviderNoted,
+        RecognitionFailed,
+        UtteranceHandedOn,
+        dispatch=False,
+    )
     def failures(self, events: Observable[Event]) -> Observable[Event]:
         return events.pipe(ops.do_action(_tell_failure))
 
@@ -57,6 +65,9 @@ _NAMES: dict[type[Event], str] = {
     SessionWarned: "session.warned",
     ProviderReady: "provider.ready",
     ProviderFailed: "provider.failed",
+    ProviderNoted: "provider.noted",
+    ProviderUnloaded: "provider.unloaded",
+    UtteranceHandedOn: "utterance.handed_on",
     ProviderResolved: "provider.resolved",
     RecognitionFailed: "recognition.failed",
 }

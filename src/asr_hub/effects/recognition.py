@@ -13,7 +13,7 @@ import msgspec
 from asr_hub.audio.operators.base import SpeechEnd
 from asr_hub.audio.operators.resample import Resample
 from asr_hub.effects.utterance import Utterance
-from asr_hub.errors import HubError, ProviderError, ProviderTimeout, unwrapped
+from asr_hub.errors import HubError, OutOfMemory, ProviderError, ProviderTimeout, ProviderUnavailable, unwrapped
 from asr_hub.model import AudioFrame, EndpointReason, Hypothesis, ProviderName, SessionId
 from asr_hub.providers.base import Provider, RecognitionOptions, RecognitionStream, Suppressed
 from asr_hub.store.event import Event
@@ -27,7 +27,13 @@ from asr_hub.store.slices.sessions import (
     SpeechStarted,
     WakeWordHeard,
 )
-from asr_hub.store.slices.transcripts import HypothesisRevised, RecognitionFailed, TextSuppressed, UtteranceFinalized
+from asr_hub.store.slices.transcripts import (
+    HypothesisRevised,
+    RecognitionFailed,
+    TextSuppressed,
+    UtteranceFinalized,
+    UtteranceHandedOn,
+)
 
 _replace = msgspec.structs.replace
 
@@ -67,6 +73,10 @@ class Surroundings(Protocol):
 
     def provider(self, name: ProviderName) -> Provider:
         """Raises ProviderUnavailable."""
+        ...
+
+    def next_after(self, name: ProviderName, language: str | None) -> ProviderName | None:
+        """Who hears an utterance that `name` cannot hear, if anybody."""
         ...
 
     def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
@@ -283,19 +293,49 @@ class Recogniser:
             return _nothing(utterance)
         record = self._around.record(self._session)
         name = record.provider if record is not None else ProviderName("")
+        tried: set[ProviderName] = set()
+        while True:
+            tried.add(name)
+            heard = await self._ask(utterance, name, record)
+            if isinstance(heard, Hypothesis):
+                return heard
+            then = self._around.next_after(name, record.language if record is not None else None)
+            if then is None or then in tried:
+                self._failed(utterance.number or 0, name, heard)
+                break
+            self._hand_on(utterance, name, then, heard)
+            name = then
+        # The audio goes on; what it says is lost for this utterance only, and the client has been told.
+        while await utterance.read() is not None:
+            self._on_room()
+        return _nothing(utterance)
+
+    async def _ask(self, utterance: Utterance, name: ProviderName, record: Session | None) -> Hypothesis | HubError:
+        """The final of one provider, or why it has none, tried as often as there is hope."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._attempt(utterance, name, record)
             except HubError as exc:
                 _obey_cancel()
-                if attempt == ATTEMPTS or not exc.retryable:
-                    self._failed(utterance.number or 0, name, exc)
-                    break
+                hopeless = not exc.retryable or isinstance(exc, OutOfMemory | ProviderUnavailable)
+                if attempt == ATTEMPTS or hopeless:
+                    return exc
             utterance.rewind()
-        # The audio goes on; what it says is lost for this utterance only, and the client has been told.
-        while await utterance.read() is not None:
-            self._on_room()
-        return _nothing(utterance)
+        raise AssertionError("the last attempt returns")
+
+    def _hand_on(self, utterance: Utterance, name: ProviderName, to: ProviderName, why: HubError) -> None:
+        utterance.rewind()
+        self._say(
+            UtteranceHandedOn(
+                at=self._around.now(),
+                session=self._session,
+                utterance=utterance.number or 0,
+                provider=name,
+                to=to,
+                code=why.code,
+                message=str(why),
+            )
+        )
 
     async def _attempt(self, utterance: Utterance, name: ProviderName, record: Session | None) -> Hypothesis:
         try:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from asr_hub.errors import ConfigError, HubError, NotFound, ProviderUnavailable, unwrapped
 from asr_hub.model import ProviderName
-from asr_hub.providers.base import Provider
+from asr_hub.providers.base import Changing, Condition, Provider, State
 from asr_hub.store.event import Event
-from asr_hub.store.slices.providers import ProviderFailed, ProviderReady, ProviderStarting, ProviderStopped
+from asr_hub.store.slices.providers import (
+    ProviderFailed,
+    ProviderNoted,
+    ProviderReady,
+    ProviderStarting,
+    ProviderStopped,
+    ProviderUnloaded,
+)
 
 FIRST_RETRY_S = 2.0
 LONGEST_RETRY_S = 60.0
@@ -27,16 +35,21 @@ class Engines:
         self,
         makers: Mapping[ProviderName, tuple[str, Make]],
         *,
+        fallbacks: Mapping[ProviderName, ProviderName] | None = None,
         dispatch: Callable[[Event], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         now: Callable[[], float],
     ) -> None:
         self._makers = makers
+        self._fallbacks = fallbacks or {}
         self._dispatch = dispatch
         self._spawn = spawn
         self._now = now
         self._ready: dict[ProviderName, Provider] = {}
         self._faults: dict[ProviderName, str] = {}
+        self._began: dict[ProviderName, float] = {}
+        self._heard: dict[ProviderName, str] = {}
+        """What each heard in its self-test."""
         self._retries: list[asyncio.Task[None]] = []
         self._waiting: Counter[ProviderName] = Counter()
 
@@ -55,6 +68,16 @@ class Engines:
             )
         why = self._faults.get(name, "it is still starting")
         raise ProviderUnavailable(f"provider {name!r} is not ready: {why}", retry_after=FIRST_RETRY_S)
+
+    def next_after(self, name: ProviderName, language: str | None) -> ProviderName | None:
+        """The first of the fallbacks of `name` that is ready and hears the language; none where there is none."""
+        seen = {name}
+        while (name := self._fallbacks.get(name, name)) not in seen:
+            seen.add(name)
+            provider = self._ready.get(name)
+            if provider is not None and hears(provider, language):
+                return name
+        return None
 
     def waiting(self, name: ProviderName) -> int:
         """Utterances that wait for a slot of this provider."""
@@ -104,11 +127,13 @@ class Engines:
 
     async def _start(self, name: ProviderName, retry_in: float) -> bool:
         kind, make = self._makers[name]
-        began = self._now()
-        self._dispatch(ProviderStarting(at=began, provider=name, kind=kind))
+        self._began[name] = self._now()
+        self._dispatch(ProviderStarting(at=self._began[name], provider=name, kind=kind))
         provider: Provider | None = None
         try:
             provider = make()
+            if isinstance(provider, Changing):
+                provider.watch(functools.partial(self._changed, name, kind))
             await provider.start()
             heard = await provider.self_test()
         except ConfigError:
@@ -123,13 +148,45 @@ class Engines:
             )
             return False
         self._ready[name] = provider
+        self._heard[name] = heard
+        self._say_ready(name, provider)
+        return True
+
+    def _say_ready(self, name: ProviderName, provider: Provider) -> None:
         self._dispatch(
             ProviderReady(
                 at=self._now(),
                 provider=name,
                 max_streams=provider.capabilities.max_streams,
-                took=self._now() - began,
-                self_test=heard,
+                took=self._now() - self._began[name],
+                self_test=self._heard[name],
             )
         )
+
+    def _changed(self, name: ProviderName, kind: str, condition: Condition) -> None:
+        """A provider that was ready changed by itself."""
+        provider = self._ready.get(name)
+        if provider is None:
+            return
+        now = self._now()
+        match condition:
+            case Condition(State.STARTING):
+                self._began[name] = now
+                self._dispatch(ProviderStarting(at=now, provider=name, kind=kind))
+            case Condition(State.READY, message=""):
+                self._say_ready(name, provider)
+            case Condition(State.READY, code, message):
+                self._dispatch(ProviderNoted(at=now, provider=name, code=code, message=message))
+            case Condition(State.FAILED, code, message, retry_in):
+                self._began[name] = now
+                self._dispatch(ProviderFailed(at=now, provider=name, code=code, message=message, retry_in=retry_in))
+            case Condition(State.UNLOADED):
+                self._dispatch(ProviderUnloaded(at=now, provider=name))
+
+
+def hears(provider: Provider, language: str | None) -> bool:
+    """The region does not matter: an engine for en-US hears en-GB."""
+    spoken = provider.capabilities.languages
+    if language is None or not spoken:
         return True
+    return language.split("-")[0].lower() in {tag.split("-")[0].lower() for tag in spoken}

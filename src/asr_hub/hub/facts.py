@@ -13,6 +13,10 @@ from asr_hub.store.slices.providers import Health, select_providers
 from asr_hub.store.slices.system import select_system
 
 
+_WELL = (Health.READY, Health.UNLOADED)
+"""A new session would be heard."""
+
+
 class StoreFacts:
     """Implements `HubFacts`."""
 
@@ -24,7 +28,7 @@ class StoreFacts:
         state = hub.store.state
         system = select_system(state)
         providers = {str(record.name): record.health.value for record in select_providers(state)}
-        all_ready = all(health == Health.READY for health in providers.values())
+        all_ready = all(health in _WELL for health in providers.values())
         return HealthView(
             status="draining" if hub.is_draining else "ok" if all_ready and providers else "degraded",
             version=__version__,
@@ -45,8 +49,9 @@ class StoreFacts:
                 slots_used=record.used,
                 slots=record.max_streams,
                 error=record.last_fault.message
-                if record.last_fault is not None and record.health != Health.READY
+                if record.last_fault is not None and record.health not in _WELL
                 else None,
+                note=record.last_note.message if record.last_note is not None else None,
                 capabilities=self._capabilities(record.name),
             )
             for record in select_providers(self._hub.store.state)

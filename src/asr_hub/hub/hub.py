@@ -21,7 +21,7 @@ from asr_hub.effects.delivery import message_of
 from asr_hub.effects.recognition import Listening, Recogniser
 from asr_hub.errors import Conflict, HubError, NotFound, Overloaded, ProtocolError, unwrapped
 from asr_hub.hub.attachment import Attachment
-from asr_hub.hub.engines import Engines
+from asr_hub.hub.engines import Engines, hears
 from asr_hub.hub.log import MessageLog
 from asr_hub.hub.pump import Pump
 from asr_hub.hub.session import Command, LiveSession, Reader
@@ -179,6 +179,9 @@ class Hub:
 
     def provider(self, name: ProviderName) -> Provider:
         return self.engines.get(name)
+
+    def next_after(self, name: ProviderName, language: str | None) -> ProviderName | None:
+        return self.engines.next_after(name, language)
 
     def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
         return self.engines.in_line(name)
@@ -393,13 +396,11 @@ class Hub:
 
 
 def _check_language(language: str | None, provider: Provider) -> None:
-    """Raises NotFound. The region does not matter: an engine for en-US hears en-GB."""
-    spoken = provider.capabilities.languages
-    if language is None or not spoken:
-        return
-    if language.split("-")[0].lower() not in {tag.split("-")[0].lower() for tag in spoken}:
+    """Raises NotFound."""
+    if not hears(provider, language):
+        spoken = ", ".join(provider.capabilities.languages)
         raise NotFound(
-            f"{provider.name} does not hear {language!r}, only {', '.join(spoken)}; choose another provider",
+            f"{provider.name} does not hear {language!r}, only {spoken}; choose another provider",
             code="unsupported-language",
         )
 
@@ -409,4 +410,5 @@ def _rate(format: AudioFormat, provider: Provider) -> int:
     rates = provider.capabilities.sample_rates
     if format.sample_rate in rates and format.sample_rate < HUB_RATE:
         return format.sample_rate
-    return HUB_RATE if HUB_RATE in rates else rates[0]
+    # The pipeline's VAD knows no higher rate than the hub's: an engine that does gets its audio resampled once more.
+    return HUB_RATE if HUB_RATE in rates else min(HUB_RATE, rates[0])

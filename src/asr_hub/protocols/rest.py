@@ -28,12 +28,14 @@ class ProviderView(BaseModel):
 
     name: str
     kind: str
-    health: Literal["starting", "ready", "failed", "stopped"]
+    health: Literal["starting", "ready", "failed", "unloaded", "stopped"]
     is_default: bool
     slots_used: int
     slots: int
     error: str | None = None
     """Why it is not ready, and what to do."""
+    note: str | None = None
+    """What people should know of it, though it goes on."""
     capabilities: dict[str, object] | None = None
 
 

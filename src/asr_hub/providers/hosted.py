@@ -25,9 +25,6 @@ from asr_hub.providers.known_clip import KnownClip, own_clip, packaged_clip
 from asr_hub.providers.slots import Slots
 from asr_hub.providers.supervisor import Supervisor
 from asr_hub.providers.worker_messages import Begin
-from asr_hub.telemetry import logs
-
-_log = logs.get(__name__)
 
 
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,12 +220,9 @@ class Hosted:
         }
 
     def _noted(self, code: str, message: str) -> None:
-        _log.warning("engine.note", provider=self.name, code=code, why=message)
         self._tell(Condition(State.READY, code, message))
 
     def _told(self, condition: Condition) -> None:
-        if condition.state is State.FAILED:
-            _log.error("engine.failed", provider=self.name, why=condition.message)
         self._tell(condition)
 
 

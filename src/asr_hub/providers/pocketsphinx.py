@@ -8,14 +8,14 @@ interpreter's lock while it decodes, so it runs in worker processes that share o
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
 
 from asr_hub.errors import ConfigError, ProviderUnavailable, UnsupportedAudio
 from asr_hub.model import AudioFrame, Hypothesis, ProviderName
-from asr_hub.providers.base import Capabilities, RecognitionOptions
+from asr_hub.providers.base import Capabilities, Condition, RecognitionOptions
 from asr_hub.providers.known_clip import KnownClip, own_clip, packaged_clip
 from asr_hub.providers.pocketsphinx_settings import PocketSphinxSettings
 from asr_hub.providers.pooled_stream import PooledStream
@@ -63,6 +63,9 @@ class PocketSphinx:
             msgspec.to_builtins(chosen),
             PoolSettings(max_workers=streams, start_timeout_s=chosen.start_timeout_s),
         )
+
+    def watch(self, tell: Callable[[Condition], None]) -> None:
+        self.pool.watch(tell)
 
     async def start(self) -> None:
         await self.pool.start()

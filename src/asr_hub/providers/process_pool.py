@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from asr_hub.errors import HubError, ProviderError, ProviderTimeout, ProviderUnavailable, error_of
-from asr_hub.providers.base import Condition, State
+from asr_hub.providers.base import Condition
 from asr_hub.providers.child import ChildProcess
 from asr_hub.providers.supervisor import Supervisor
 from asr_hub.providers.worker_messages import (
@@ -166,8 +166,6 @@ class ProcessPool:
         return zygote
 
     def _told(self, condition: Condition) -> None:
-        if condition.state is State.FAILED:
-            log.error("engine.failed", provider=self._name, why=condition.message)
         self._tell(condition)
 
     @contextlib.asynccontextmanager

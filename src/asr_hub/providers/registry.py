@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module, metadata
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from asr_hub.errors import ConfigError, ProviderUnavailable
 from asr_hub.model import ProviderName
-from asr_hub.providers.base import Provider
+from asr_hub.providers.base import Capabilities, Provider
 
 GROUP = "asr_hub.providers"
 """Entry points of this group add kinds: `name = "package.module:Class"`, called as `Class(name, settings)`."""
@@ -30,6 +30,12 @@ class Kind(msgspec.Struct, frozen=True):
     """Where `auto` looks first: the higher, the better it hears. 0: never taken by `auto`."""
     praise: str = ""
     """Why `auto` takes it, for people."""
+    weights: str = ""
+    """`module:function`: called with the settings, says what is missing of the weights, or nothing."""
+    outside: str = ""
+    """`module:function`: called with the settings, whether the provider opens a connection beyond this machine."""
+    example: Mapping[str, Any] = {}
+    """Settings with which it can be built, for the table of providers."""
 
 
 class Availability(msgspec.Struct, frozen=True):
@@ -40,7 +46,71 @@ class Availability(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
+class Entry(NamedTuple):
+    """A provider of a configuration."""
+
+    kind: str
+    settings: Mapping[str, Any]
+
+
 BUILTIN: Mapping[str, Kind] = {
+    "faster-whisper": Kind(
+        target="asr_hub.providers.whisper.provider:FasterWhisper",
+        sdk="faster_whisper",
+        install="pip install 'asr-hub[whisper]'",
+        rank=50,
+        praise="its Whisper model is here",
+        weights="asr_hub.providers.whisper.settings:missing",
+    ),
+    "funasr": Kind(
+        target="asr_hub.providers.funasr.provider:FunAsr",
+        sdk="funasr",
+        install="pip install 'asr-hub[funasr]'",
+        rank=40,
+        praise="its model is here",
+        weights="asr_hub.providers.funasr.settings:missing",
+    ),
+    "sherpa-onnx": Kind(
+        target="asr_hub.providers.sherpa.provider:SherpaOnnx",
+        sdk="sherpa_onnx",
+        install="pip install 'asr-hub[sherpa-onnx]'",
+        rank=30,
+        praise="its model is here",
+        weights="asr_hub.providers.sherpa.settings:missing",
+    ),
+    "vosk": Kind(
+        target="asr_hub.providers.vosk.provider:Vosk",
+        sdk="vosk",
+        install="pip install 'asr-hub[vosk]'",
+        rank=20,
+        praise="its model is here",
+        weights="asr_hub.providers.vosk.settings:missing",
+    ),
+    "transformers": Kind(
+        target="asr_hub.providers.transformers.provider:Transformers",
+        sdk="transformers",
+        install="pip install 'asr-hub[transformers]'",
+        weights="asr_hub.providers.transformers.settings:missing",
+    ),
+    "openai": Kind(
+        target="asr_hub.providers.cloud.openai_rest:OpenAi",
+        sdk="openai",
+        install="pip install 'asr-hub[openai]'",
+        outside="asr_hub.providers.cloud.openai_settings:leaves_machine",
+    ),
+    "openai-realtime": Kind(
+        target="asr_hub.providers.cloud.openai_realtime:OpenAiRealtime",
+        sdk="openai",
+        install="pip install 'asr-hub[openai]'",
+        outside="asr_hub.providers.cloud.openai_settings:leaves_machine",
+    ),
+    "google": Kind(
+        target="asr_hub.providers.cloud.google:Google",
+        sdk="google.cloud.speech_v2",
+        install="pip install 'asr-hub[google]'",
+        outside="asr_hub.providers.cloud.google_settings:leaves_machine",
+        example={"project": "example"},
+    ),
     "pocketsphinx": Kind(
         target="asr_hub.providers.pocketsphinx:PocketSphinx",
         sdk="pocketsphinx",
@@ -68,21 +138,51 @@ def available(kind: str) -> Availability:
     return Availability(ok=False, reason=f"the module {module!r} is not installed", remedy=entry.install)
 
 
-def resolve_auto(among: Iterable[str] | None = None) -> tuple[str, str]:
-    """
-    The best kind that is installed here, and why, in one sentence. `among` narrows the choice.
+def missing_weights(kind: str, settings: Mapping[str, Any]) -> str | None:
+    """What is missing of the model that a provider with these settings would load; nothing where it is here."""
+    entry = _known(kind)
+    if not entry.weights:
+        return None
+    found: str | None = _function(entry.weights)(settings)
+    return found
 
-    Raises ProviderUnavailable, with what to install, where there is none.
+
+def leaves_machine(kind: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a provider with these settings opens a connection beyond this machine, as far as is known of its kind."""
+    entry = _known(kind)
+    return bool(entry.outside and _function(entry.outside)(settings))
+
+
+def resolve_auto(entries: Mapping[str, Entry] | None = None) -> tuple[str, str]:
+    """
+    The name of the best provider that is installed and has its weights here, and why, in one sentence.
+
+    It is one of `entries`, or, where there are none, a kind with its default settings. Raises ProviderUnavailable,
+    with what to do, where there is none.
     """
     known = kinds()
-    candidates = [kind for kind in (known if among is None else among) if kind in known and known[kind].rank > 0]
-    missing = []
-    for kind in sorted(candidates, key=lambda kind: -known[kind].rank):
+    if not entries:
+        entries = {kind: Entry(kind, {}) for kind in known}
+    candidates = [name for name, entry in entries.items() if entry.kind in known and known[entry.kind].rank > 0]
+    remedies = []
+    for name in sorted(candidates, key=lambda name: -known[entries[name].kind].rank):
+        kind, settings = entries[name]
         found = available(kind)
-        if found.ok:
-            return kind, f"{kind}: {found.reason}, and {known[kind].praise or 'ranks highest here'}"
-        missing.append(found.remedy)
-    raise ProviderUnavailable(f"no speech engine is installed; do: {' or '.join(missing) or 'name a provider'}")
+        if not found.ok:
+            remedies.append(found.remedy)
+        elif lacks := missing_weights(kind, settings):
+            remedies.append(lacks)
+        else:
+            return name, f"{name}: {found.reason}, and {known[kind].praise or 'ranks highest here'}"
+    raise ProviderUnavailable(f"no speech engine can be used; do: {' or '.join(remedies) or 'name a provider'}")
+
+
+def capabilities(kind: str) -> Capabilities:
+    """What a provider of this kind can do, by its default settings, whether or not its engine is installed."""
+    entry = _known(kind)
+    module, _, attribute = entry.target.partition(":")
+    found: Capabilities = getattr(import_module(module), attribute)(ProviderName(kind), entry.example).capabilities
+    return found
 
 
 def load(kind: str, name: str, settings: Mapping[str, Any]) -> Provider:
@@ -111,6 +211,12 @@ def _known(kind: str) -> Kind:
     if kind not in known:
         raise ConfigError(f"provider kind {kind!r} is not known; there are: {', '.join(sorted(known))}")
     return known[kind]
+
+
+def _function(path: str) -> Callable[[Mapping[str, Any]], Any]:
+    module, _, name = path.partition(":")
+    function: Callable[[Mapping[str, Any]], Any] = getattr(import_module(module), name)
+    return function
 
 
 def _is_installed(module: str) -> bool:

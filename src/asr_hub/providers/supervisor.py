@@ -59,8 +59,11 @@ class Supervisor(Generic[T]):
         self._why_down: HubError = ProviderUnavailable(f"{name}: not started")
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
-        self._up = asyncio.Event()
-        self._resting: asyncio.Event = asyncio.Event()
+        self._resting = asyncio.Event()
+        self._moved = asyncio.Event()
+        """Set when the process came, went or could not be made, and then replaced by a new one."""
+        self._is_failing = False
+        """The last try to make one failed: nobody waits for the next."""
 
     @property
     def current(self) -> T | None:
@@ -73,11 +76,13 @@ class Supervisor(Generic[T]):
         first = await self._make()
         self._wanted.set()
         self._task = asyncio.create_task(self._run(first), name=f"{self._name}: supervisor")
-        await self._up.wait()
+        while self._current is None:
+            await self._moved.wait()
 
     async def aclose(self) -> None:
         self._why_down = ProviderUnavailable(f"{self._name}: closed")
         task, self._task = self._task, None
+        self._move()
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -92,23 +97,23 @@ class Supervisor(Generic[T]):
 
     async def living(self) -> T:
         """Raises ProviderUnavailable, or what keeps the process from starting."""
-        if self._task is None:
-            raise self._why_down
         self._wanted.set()
-        if self._current is not None and not self._current.is_alive:
-            self._withdraw()
-        if self._current is None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience_s):
-                    await self._up.wait()
-        if self._current is None:
-            raise self._why_down
-        return self._current
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_s):
+                while self._task is not None and not self._is_failing:
+                    if self._current is not None and self._current.is_alive:
+                        return self._current
+                    self._withdraw()
+                    await self._moved.wait()
+        raise self._why_down
 
     def _withdraw(self) -> None:
         """Give the current one to nobody any more."""
         self._current = None
-        self._up.clear()
+
+    def _move(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def _run(self, process: T) -> None:
         loop = asyncio.get_running_loop()
@@ -134,7 +139,7 @@ class Supervisor(Generic[T]):
         """Have it be the current one for as long as it lives; whether it died, or was sent to rest."""
         self._current = process
         self._resting.clear()
-        self._up.set()
+        self._move()
         dying = asyncio.create_task(process.died(), name=f"{self._name}: death watch")
         resting = asyncio.create_task(self._resting.wait(), name=f"{self._name}: rest")
         try:
@@ -152,11 +157,16 @@ class Supervisor(Generic[T]):
             if pause := _pause(failures):
                 await asyncio.sleep(pause)
             try:
-                return await self._make()
+                made = await self._make()
             except HubError as exc:
                 failures += 1
                 self._why_down = exc
+                self._is_failing = True
+                self._move()
                 self._tell(_failed(exc, _pause(failures)))
+            else:
+                self._is_failing = False
+                return made
 
 
 def _pause(failures: int) -> float:

@@ -20,6 +20,8 @@ class Health(StrEnum):
     READY = "ready"
     FAILED = "failed"
     STOPPED = "stopped"
+    UNLOADED = "unloaded"
+    """Its model is not in memory; the next utterance loads it."""
 
 
 class ProviderStarting(Event, frozen=True, tag="[Provider] Starting"):
@@ -42,6 +44,20 @@ class ProviderFailed(Event, frozen=True, tag="[Provider] Failed"):
     message: str
     retry_in: float | None = None
     """Seconds until the next try, or none if the hub has given up."""
+
+
+class ProviderUnloaded(Event, frozen=True, tag="[Provider] Unloaded"):
+    """Its model was let go until somebody needs it."""
+
+    provider: ProviderName
+
+
+class ProviderNoted(Event, frozen=True, tag="[Provider] Noted"):
+    """Something people should know about an engine that goes on: less memory than it was set up for, say."""
+
+    provider: ProviderName
+    code: str
+    message: str
 
 
 class ProviderStopped(Event, frozen=True, tag="[Provider] Stopped"):
@@ -67,6 +83,15 @@ class ProviderFault(msgspec.Struct, frozen=True):
     """Seconds from then until the next try, or none if the hub has given up."""
 
 
+class ProviderNote(msgspec.Struct, frozen=True):
+    """The last thing that was noted of a provider."""
+
+    code: str
+    message: str
+    at: float
+    """Seconds since the epoch"""
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one provider of the configuration, since it was first started."""
 
@@ -80,6 +105,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     starts: int = 0
     failures: int = 0
     last_fault: ProviderFault | None = None
+    last_note: ProviderNote | None = None
+    notes: int = 0
     took: float | None = None
     """Seconds from the last start to ready"""
     self_test: str = ""
@@ -138,6 +165,16 @@ def _failed(provider: Provider, event: ProviderFailed) -> Provider:
 @providers.updates(ProviderStopped)
 def _stopped(provider: Provider, event: ProviderStopped) -> Provider:
     return replace(provider, health=Health.STOPPED, changed_at=event.at)
+
+
+@providers.updates(ProviderUnloaded)
+def _unloaded(provider: Provider, event: ProviderUnloaded) -> Provider:
+    return replace(provider, health=Health.UNLOADED, changed_at=event.at)
+
+
+@providers.updates(ProviderNoted)
+def _noted(provider: Provider, event: ProviderNoted) -> Provider:
+    return replace(provider, notes=provider.notes + 1, last_note=ProviderNote(event.code, event.message, event.at))
 
 
 @providers.updates(SlotTaken)

@@ -51,6 +51,16 @@ class TextSuppressed(SessionEvent, frozen=True, tag="[Transcript] Suppressed"):
     reason: str
 
 
+class UtteranceHandedOn(SessionEvent, frozen=True, tag="[Transcript] HandedOn"):
+    """An engine gave up on this utterance, and another is given it from its first sample."""
+
+    utterance: int
+    provider: ProviderName
+    to: ProviderName
+    code: str
+    message: str
+
+
 class RecognitionFailed(SessionEvent, frozen=True, tag="[Transcript] RecognitionFailed"):
     """The engine gave up on this utterance; its final is empty or holds what was heard until then."""
 
@@ -198,6 +208,16 @@ def _failed(transcript: Transcript, event: RecognitionFailed) -> Transcript:
     known = _utterance(transcript, event.utterance)
     failure = Failure(event.provider, event.code, event.message, event.retryable)
     return _put(transcript, replace(known, failures=(*known.failures, failure)[-NOTES_KEPT:]))
+
+
+@transcripts.updates(UtteranceHandedOn)
+def _handed_on(transcript: Transcript, event: UtteranceHandedOn) -> Transcript:
+    known = _utterance(transcript, event.utterance)
+    failure = Failure(event.provider, event.code, event.message, True)
+    # What the former engine guessed is no beginning of what the next one will say.
+    return _without_partial(
+        _put(transcript, replace(known, failures=(*known.failures, failure)[-NOTES_KEPT:])), event.utterance
+    )
 
 
 transcripts.removes(SessionClosed)

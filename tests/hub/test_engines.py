@@ -1,0 +1,132 @@
+"""The providers of a hub: how each is, as the store is told, and who hears what another cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from asr_hub.errors import HubError, NotFound, ProviderUnavailable
+from asr_hub.hub.engines import Engines
+from asr_hub.model import ProviderName
+from asr_hub.providers.base import Condition, State
+from asr_hub.providers.scripted import Scripted
+from asr_hub.store.event import Event
+from asr_hub.store.slices.providers import (
+    ProviderFailed,
+    ProviderNoted,
+    ProviderReady,
+    ProviderStarting,
+    ProviderStopped,
+    ProviderUnloaded,
+)
+
+pytestmark = pytest.mark.unit
+
+A, B, C = map(ProviderName, "abc")
+
+
+class Moody(Scripted):
+    """A scripted engine whose condition the test changes."""
+
+    tell: Callable[[Condition], None]
+
+    def watch(self, tell: Callable[[Condition], None]) -> None:
+        self.tell = tell
+
+
+class Rig:
+    def __init__(self, tasks: asyncio.TaskGroup, fallbacks: Mapping[ProviderName, ProviderName]) -> None:
+        self.said: list[Event] = []
+        self.made: dict[ProviderName, Moody] = {}
+        self.faults: dict[ProviderName, str] = {}
+        self.clock = 0.0
+        self._tasks = tasks
+        self.engines = Engines(
+            {name: ("moody", lambda name=name: self._make(name)) for name in (A, B, C)},
+            fallbacks=fallbacks,
+            dispatch=self.said.append,
+            spawn=self._spawn,
+            now=lambda: self.clock,
+        )
+
+    def _make(self, name: ProviderName) -> Moody:
+        fault = self.faults.get(name)
+        self.made[name] = Moody(name, {"faults": {"start": fault}} if fault else {})
+        return self.made[name]
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return self._tasks.create_task(work, name=name)
+
+    def kinds(self, name: ProviderName) -> list[type[Event]]:
+        return [type(event) for event in self.said if getattr(event, "provider", None) == name]
+
+
+@asynccontextmanager
+async def running(
+    fallbacks: Mapping[ProviderName, ProviderName] | None = None, faults: Mapping[ProviderName, str] | None = None
+) -> AsyncIterator[Rig]:
+    async with asyncio.TaskGroup() as tasks:
+        rig = Rig(tasks, fallbacks or {})
+        rig.faults.update(faults or {})
+        await rig.engines.start()
+        yield rig
+        await rig.engines.aclose()
+
+
+async def test_every_change_of_a_running_provider_is_a_fact() -> None:
+    async with running() as rig:
+        tell = rig.made[A].tell
+        rig.clock = 10.0
+        tell(Condition(State.FAILED, "provider-unavailable", "it died", 0.5))
+        rig.clock = 12.5
+        tell(Condition(State.READY))
+        tell(Condition(State.READY, "out-of-memory", "8 at a time"))
+        tell(Condition(State.UNLOADED))
+        tell(Condition(State.STARTING))
+        tell(Condition(State.READY))
+        assert rig.kinds(A) == [
+            ProviderStarting,
+            ProviderReady,
+            ProviderFailed,
+            ProviderReady,
+            ProviderNoted,
+            ProviderUnloaded,
+            ProviderStarting,
+            ProviderReady,
+        ]
+        again = [event for event in rig.said if isinstance(event, ProviderReady) and event.provider == A][1]
+        assert again.took == 2.5 and again.self_test
+        assert rig.engines.get(A) is rig.made[A]
+    assert rig.kinds(A)[-1] is ProviderStopped
+
+
+async def test_what_a_provider_tells_before_it_is_ready_is_nobodys_business() -> None:
+    async with running(faults={A: "no weights"}) as rig:
+        rig.made[A].tell(Condition(State.READY))
+        assert rig.kinds(A) == [ProviderStarting, ProviderFailed]
+        with pytest.raises(ProviderUnavailable, match="no weights"):
+            rig.engines.get(A)
+
+
+async def test_the_fallback_is_the_next_that_is_ready_and_hears_the_language() -> None:
+    async with running({A: B, B: C, C: A}, faults={B: "no weights"}) as rig:
+        assert rig.engines.next_after(A, None) == C
+        rig.made[C].capabilities = replace(rig.made[C].capabilities, languages=("zh",))
+        assert rig.engines.next_after(A, "zh-TW") == C
+        assert rig.engines.next_after(A, "en") is None
+        assert rig.engines.next_after(B, None) == C
+    async with running() as rig:
+        assert rig.engines.next_after(A, None) is None
+
+
+async def test_an_unknown_name_is_told_what_there_is() -> None:
+    async with running() as rig:
+        with pytest.raises(NotFound, match="there are: a, b, c") as caught:
+            rig.engines.get(ProviderName("d"))
+        error: HubError = caught.value
+        assert error.code == "unknown-provider"
