@@ -17,11 +17,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from asr_hub.audio.operators.fsmn import FsmnVad
 from asr_hub.audio.operators.silero import SileroVad
 from asr_hub.cli.check import problems_of
 from asr_hub.config.loader import load
 from asr_hub.config.schema import Config, Server
-from asr_hub.errors import ConfigError
+from asr_hub.errors import ConfigError, HubError
+from asr_hub.models.folder import find
 from asr_hub.providers import registry
 
 PYTHON = ((3, 11), (3, 13))
@@ -118,6 +120,12 @@ def _engine(kind: str) -> Finding:
 
 
 def _vad(config: Config) -> Finding:
+    if config.audio.vad == "fsmn" and config.audio.vad_model is not None:
+        try:
+            FsmnVad(find(config.audio.vad_model, engine="funasr"))
+        except HubError as exc:
+            return Finding("VAD", Verdict.BROKEN, "fsmn cannot be loaded", str(exc))
+        return Finding("VAD", Verdict.GOOD, "fsmn is loaded")
     needed = Verdict.BROKEN if config.audio.vad == "silero" else Verdict.OPTIONAL
     try:
         SileroVad()

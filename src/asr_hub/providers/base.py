@@ -34,6 +34,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     batch: bool = False
     """Gains from decoding several utterances at once."""
     gpu: bool = False
+    emulates: tuple[str, ...] = ()
+    """Fields above that the engine has no means for: the hub makes up for it, at a cost."""
     description: str = ""
     """What it is good for, in one sentence, for people."""
 

@@ -22,6 +22,7 @@ from asr_hub.providers.host.messages import LoadEngine
 from asr_hub.providers.host.process import HostProcess
 from asr_hub.providers.hosted_stream import HostedStream
 from asr_hub.providers.known_clip import KnownClip, own_clip, packaged_clip
+from asr_hub.providers.not_done import not_done
 from asr_hub.providers.slots import Slots
 from asr_hub.providers.supervisor import Supervisor
 from asr_hub.providers.worker_messages import Begin
@@ -81,7 +82,12 @@ class Hosted:
     ) -> None:
         _check(name, settings)
         self.name = name
-        self.capabilities = replace(capabilities, max_streams=settings.max_streams)
+        self.capabilities = replace(
+            capabilities,
+            max_streams=settings.max_streams,
+            # An engine that hears whole utterances is given the growing one again and again.
+            emulates=capabilities.emulates if is_streaming else ("streaming", "partials"),
+        )
         self.version = ""
         """Of engine and model. Known after `start`."""
         self.device = ""
@@ -132,7 +138,7 @@ class Hosted:
             hotwords=options.hotwords if self.capabilities.hotwords else (),
             partials=options.partials and self.capabilities.partials,
         )
-        return HostedStream(self.name, self._lend, begin, self._warnings(options))
+        return HostedStream(self.name, self._lend, begin, not_done(self.name, self.capabilities, options))
 
     async def transcribe(self, pcm: bytes, options: RecognitionOptions) -> Sequence[Hypothesis]:
         async with self.stream(replace(options, partials=False), {}) as stream:
@@ -168,11 +174,6 @@ class Hosted:
         # Nothing is known about what this model hears: it is tested that it answers.
         rate = self.capabilities.sample_rates[0]
         return KnownClip(pcm=bytes(2 * rate), rate=rate, text="")
-
-    def _warnings(self, options: RecognitionOptions) -> tuple[str, ...]:
-        if options.hotwords and not self.capabilities.hotwords:
-            return (f"{self.name} knows no hotwords: they are not used",)
-        return ()
 
     @asynccontextmanager
     async def _lend(self) -> AsyncIterator[HostProcess]:

@@ -77,6 +77,7 @@ BUILTIN: Mapping[str, Kind] = {
         rank=30,
         praise="its model is here",
         weights="asr_hub.providers.sherpa.settings:missing",
+        example={"model": "example"},
     ),
     "vosk": Kind(
         target="asr_hub.providers.vosk.provider:Vosk",
@@ -85,21 +86,23 @@ BUILTIN: Mapping[str, Kind] = {
         rank=20,
         praise="its model is here",
         weights="asr_hub.providers.vosk.settings:missing",
+        example={"model": "example"},
     ),
     "transformers": Kind(
         target="asr_hub.providers.transformers.provider:Transformers",
         sdk="transformers",
         install="pip install 'asr-hub[transformers]'",
         weights="asr_hub.providers.transformers.settings:missing",
+        example={"model": "example"},
     ),
     "openai": Kind(
-        target="asr_hub.providers.cloud.openai_rest:OpenAi",
+        target="asr_hub.providers.cloud.openai_rest:OpenAIRest",
         sdk="openai",
         install="pip install 'asr-hub[openai]'",
         outside="asr_hub.providers.cloud.openai_settings:leaves_machine",
     ),
     "openai-realtime": Kind(
-        target="asr_hub.providers.cloud.openai_realtime:OpenAiRealtime",
+        target="asr_hub.providers.cloud.openai_realtime:OpenAIRealtime",
         sdk="openai",
         install="pip install 'asr-hub[openai]'",
         outside="asr_hub.providers.cloud.openai_settings:leaves_machine",
@@ -118,7 +121,11 @@ BUILTIN: Mapping[str, Kind] = {
         rank=10,
         praise="it comes with its English model and needs nothing else",
     ),
-    "openwakeword": Kind(target="asr_hub.providers.openwakeword:OpenWakeWord", sdk="onnxruntime"),
+    "openwakeword": Kind(
+        target="asr_hub.providers.openwakeword:OpenWakeWord",
+        sdk="onnxruntime",
+        example={"mel_model": "mel.onnx", "embedding_model": "embedding.onnx", "phrases": {"alexa": "alexa.onnx"}},
+    ),
     "scripted": Kind(target="asr_hub.providers.scripted:Scripted"),
 }
 

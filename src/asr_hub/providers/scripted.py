@@ -13,6 +13,7 @@ from asr_hub.errors import ConfigError, ProviderError, ProviderUnavailable, Unsu
 from asr_hub.model import HUB_RATE, AudioFrame, Hypothesis, ProviderName, Word
 from asr_hub.providers.base import Capabilities, RecognitionOptions
 from asr_hub.providers.mailbox import Mailbox
+from asr_hub.providers.not_done import not_done
 from asr_hub.providers.settings import read_settings
 from asr_hub.providers.slots import Slots
 
@@ -159,8 +160,7 @@ class ScriptedStream:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """Nothing: it takes every wish, and hears what the audio says."""
-        return ()
+        return not_done(self._provider.name, self._provider.capabilities, self._options)
 
     @property
     def suppressed(self) -> None:

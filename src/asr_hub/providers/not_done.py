@@ -1,0 +1,13 @@
+"""What a session asks for and its engine has no means for."""
+
+from __future__ import annotations
+
+from asr_hub.model import ProviderName
+from asr_hub.providers.base import Capabilities, RecognitionOptions
+
+
+def not_done(name: ProviderName, can: Capabilities, options: RecognitionOptions) -> tuple[str, ...]:
+    """One warning for each wish that will not be met, for people."""
+    if options.hotwords and not can.hotwords:
+        return (f"{name} knows no hotwords: they are not used",)
+    return ()
