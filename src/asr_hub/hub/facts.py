@@ -12,9 +12,8 @@ from asr_hub.protocols.rest import HealthView, ProviderView, SessionView
 from asr_hub.store.slices.providers import Health, select_providers
 from asr_hub.store.slices.system import select_system
 
-
 _WELL = (Health.READY, Health.UNLOADED)
-"""A new session would be heard."""
+"""It would hear a new session."""
 
 
 class StoreFacts:

@@ -63,6 +63,10 @@ class HealthView(BaseModel):
     providers: dict[str, str]
 
 
+_WELL = ("ready", "unloaded")
+"""Health of a provider that would hear a new session."""
+
+
 class HubFacts(Protocol):
     """What REST can ask of the hub."""
 
@@ -120,7 +124,7 @@ def application(facts: HubFacts) -> FastAPI:
     async def ready(response: Response) -> HealthView:
         """Whether a new session would be heard now: 200, or 503."""
         view = facts.health()
-        if view.status == "draining" or view.providers.get(view.default_provider) != "ready":
+        if view.status == "draining" or view.providers.get(view.default_provider) not in _WELL:
             response.status_code = 503
         return view
 

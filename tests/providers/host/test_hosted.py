@@ -10,30 +10,22 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.providers.host.toys import ToySettings, speech
+from tests.providers.host.toy_provider import Toy
+from tests.providers.host.toys import speech
 from tests.providers.leftovers import nothing_left
 
 from asr_hub.errors import ConfigError, OutOfMemory, ProviderError, ProviderTimeout, ProviderUnavailable
 from asr_hub.model import AudioFrame, Hypothesis, ProviderName
-from asr_hub.providers.base import Capabilities, Condition, RecognitionOptions, State
-from asr_hub.providers.hosted import Hosted
-from asr_hub.providers.settings import read_settings
+from asr_hub.providers.base import Condition, RecognitionOptions, State
 
 pytestmark = pytest.mark.chaos
 
 QUIET = RecognitionOptions(partials=False)
 
 
-class Toy(Hosted):
+class Watched(Toy):
     def __init__(self, **settings: Any) -> None:
-        chosen = read_settings("toy", {"max_streams": 4, "wait_s": 0.0, "self_test": "off", **settings}, ToySettings)
-        super().__init__(
-            ProviderName("toy"),
-            chosen,
-            Capabilities(streaming=True, partials=True, words=True, gpu=True),
-            target="tests.providers.host.toys:load",
-            is_streaming=chosen.self_test_text == "streaming",
-        )
+        super().__init__(ProviderName("toy"), {"max_streams": 4, "wait_s": 0.0, **settings})
         self.conditions: list[Condition] = []
         self._changed = asyncio.Event()
         self.watch(self._note)
@@ -52,9 +44,9 @@ class Toy(Hosted):
 
 
 @asynccontextmanager
-async def started(**settings: Any) -> AsyncIterator[Toy]:
+async def started(**settings: Any) -> AsyncIterator[Watched]:
     async with nothing_left():
-        toy = Toy(**settings)
+        toy = Watched(**settings)
         await toy.start()
         try:
             yield toy
@@ -62,7 +54,7 @@ async def started(**settings: Any) -> AsyncIterator[Toy]:
             await toy.aclose()
 
 
-async def say(toy: Toy, *numbers: int, options: RecognitionOptions = QUIET) -> list[Hypothesis]:
+async def say(toy: Watched, *numbers: int, options: RecognitionOptions = QUIET) -> list[Hypothesis]:
     async with toy.stream(options, {}) as stream:
         await stream.push(AudioFrame(speech(*numbers), 16_000))
         await stream.end_utterance()
@@ -108,7 +100,7 @@ async def test_an_utterance_that_needs_too_much_memory_is_refused_by_name_and_th
 
 
 async def test_a_model_over_its_budget_is_refused() -> None:
-    toy = Toy(memory_mb=1)
+    toy = Watched(memory_mb=1)
     with pytest.raises(ProviderUnavailable, match="its budget is 1 MiB"):
         await toy.start()
     await toy.aclose()
@@ -131,7 +123,7 @@ async def test_a_budget_holds() -> None:
 )
 async def test_an_engine_that_cannot_load_says_why(fault: str, error: type[Exception], message: str) -> None:
     async with nothing_left():
-        toy = Toy(fault=fault)
+        toy = Watched(fault=fault)
         with pytest.raises(error, match=message):
             await toy.start()
         await toy.aclose()
@@ -139,7 +131,7 @@ async def test_an_engine_that_cannot_load_says_why(fault: str, error: type[Excep
 
 async def test_a_load_that_takes_too_long_is_given_up() -> None:
     async with nothing_left():
-        toy = Toy(start_timeout_s=0.001)
+        toy = Watched(start_timeout_s=0.001)
         with pytest.raises(ProviderTimeout, match="start_timeout_s"):
             await toy.start()
         await toy.aclose()
@@ -197,4 +189,4 @@ async def test_what_was_asked_and_cannot_be_done_is_said() -> None:
 @pytest.mark.parametrize("key", ["max_streams", "max_batch", "threads", "partial_s", "memory_mb"])
 def test_a_setting_that_cannot_be_is_refused(key: str) -> None:
     with pytest.raises(ConfigError, match=key):
-        Toy(**{key: 0})
+        Watched(**{key: 0})
