@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -52,6 +53,17 @@ CASES = {
         knows_silence=False,
     ),
     "vosk": Case(kind="vosk", settings=_model("tiny-vosk")),
+    "sherpa-onnx": Case(kind="sherpa-onnx", settings=_model("tiny-sherpa-sensevoice")),
+    "sherpa-onnx streaming": Case(
+        kind="sherpa-onnx", settings=_model("tiny-sherpa-paraformer-streaming"), text="go forward ten ten six"
+    ),
+    "sherpa-onnx transducer": Case(
+        kind="sherpa-onnx",
+        settings=_model("tiny-sherpa-transducer", options={"feature_dim": 40}, self_test="answers"),
+        text="G OW F AO R ER D T EH N M IY ER Z",
+        is_variant=True,
+    ),
+    "transformers": Case(kind="transformers", settings={"self_test": "answers"}, text=None, knows_silence=False),
     "openai": Case(kind="openai", server="openai"),
     "openai whisper-1": Case(kind="openai", settings={"model": "whisper-1"}, server="openai", is_variant=True),
     "openai-realtime": Case(kind="openai-realtime", server="openai"),
@@ -63,7 +75,12 @@ CASES = {
 async def settings_of(case: Case) -> AsyncIterator[dict[str, Any]]:
     """The settings of a case, with two slots and, for a cloud, its server behind them."""
     settings = {"max_streams": 2, "wait_s": 0.0, **case.settings}
-    if case.server == "openai":
+    if case.kind == "transformers":
+        from tests.providers.transformers.checkpoints import whisper
+
+        with TemporaryDirectory() as folder:
+            yield {**settings, "model": str(whisper(Path(folder) / "whisper"))}
+    elif case.server == "openai":
         # Only where it is used: the servers need the SDKs' own messages.
         from tests.providers.cloud import openai_server
 

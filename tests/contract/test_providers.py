@@ -270,9 +270,10 @@ async def test_a_closed_provider_refuses_and_can_be_closed_again(provider: Provi
 
 
 async def test_a_provider_that_was_not_started_refuses(case: Case) -> None:
-    with pytest.raises(ProviderUnavailable, match="not started"):
-        early = load(case.kind, "early", case.settings)
-        await _hear(early)
+    async with settings_of(case) as settings:
+        early = load(case.kind, "early", settings)
+        with pytest.raises(ProviderUnavailable, match="not started"):
+            await _hear(early)
 
 
 async def test_the_self_test_answers(provider: Provider) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 
 def children(pid: int | None = None) -> set[int]:
     """The living and the undead children of a process, by default of this one."""
     tasks = Path(f"/proc/{os.getpid() if pid is None else pid}/task")
-    return {int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in tasks.iterdir():
+        # Threads of other libraries come and go.
+        with suppress(FileNotFoundError):
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def open_files() -> dict[int, str]:
