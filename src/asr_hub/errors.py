@@ -25,23 +25,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
 
 
 class HubError(Exception):
     """Base of the tree. `code` goes on the wire and stays; the message is for people and says what to do."""
 
     code: str = "internal"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
+    """Whether the same request may succeed later. An error may know better than its class."""
     retry_after: float | None = None
     """Seconds"""
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+    ) -> None:
         super().__init__(message)
         if code is not None:
             self.code = code
         if retry_after is not None:
             self.retry_after = retry_after
+        if retryable is not None:
+            self.retryable = retryable
 
 
 class ConfigError(HubError):

@@ -32,6 +32,14 @@ def test_every_refusal_is_one_short_line_without_the_key(
 
 
 @pytest.mark.parametrize(
+    ("status", "is_worth_it"),
+    [(400, False), (404, False), (422, False), (408, True), (429, True), (500, True), (None, True)],
+)
+def test_what_will_be_refused_again_is_not_asked_again(status: int | None, is_worth_it: bool) -> None:
+    assert refused(Account("cloud", KEY, "CLOUD_KEY"), status).retryable is is_worth_it
+
+
+@pytest.mark.parametrize(
     ("header", "wait"),
     [
         ("7", 7.0),

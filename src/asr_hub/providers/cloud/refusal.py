@@ -48,11 +48,14 @@ def refused(
     if status == 413:
         return TooLarge(f"{name}: the server takes no utterance of this length (413){said}; set an endpointing limit")
     if status == 404:
-        return ProviderError(f"{name}: the server does not know this (404){said}; check `model` and `base_url`")
+        return ProviderError(
+            f"{name}: the server does not know this (404){said}; check `model` and `base_url`", retryable=False
+        )
     where = f" ({status})" if status is not None else ""
     if status is not None and status >= 500:
         return ProviderError(f"{name}: the server failed{where}{said}", retry_after=seconds(retry_after))
-    return ProviderError(f"{name}: the server refuses the request{where}{said}")
+    # An error event has no status, and nothing else tells whether it would be said again.
+    return ProviderError(f"{name}: the server refuses the request{where}{said}", retryable=status is None)
 
 
 def quoted(message: object, key: str = "") -> str:

@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 from asr_hub.errors import HubError, ProviderError
-from asr_hub.model import AudioFrame, Hypothesis, ProviderName, Word
+from asr_hub.model import AudioFrame, Hypothesis, ProviderName
 from asr_hub.providers.base import RecognitionOptions, Suppressed
 from asr_hub.providers.cloud.pipe import AudioPipe
+from asr_hub.providers.heard import hypothesis_of
 from asr_hub.providers.mailbox import Mailbox
 from asr_hub.providers.slots import Slots
 from asr_hub.providers.worker_messages import Heard
@@ -127,19 +128,12 @@ class CloudStream:
         if heard.suppressed:
             self.suppressed = Suppressed(heard.suppressed, heard.suppressed_because)
         self._revision += 1
-        self._box.put(self._hypothesis(heard))
-
-    def _hypothesis(self, heard: Heard) -> Hypothesis:
-        at = self._start or 0
-        return Hypothesis(
-            text=heard.text,
-            start=at + heard.start,
-            end=at + heard.end,
-            is_final=heard.is_final,
-            stable=len(heard.text) if heard.is_final else heard.stable,
-            revision=self._revision,
-            words=tuple(Word(word.text, at + word.start, at + word.end, word.confidence) for word in heard.words),
-            confidence=heard.confidence,
-            language=heard.language or self._options.language,
-            provider=self._front.name,
+        self._box.put(
+            hypothesis_of(
+                heard,
+                at=self._start or 0,
+                revision=self._revision,
+                provider=self._front.name,
+                language=self._options.language,
+            )
         )
