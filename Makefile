@@ -31,12 +31,14 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m asr_hub.wire.schema --check
 	$(BIN)/python -m asr_hub.config.docs --check
+	$(BIN)/python -m asr_hub.providers.table --check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m asr_hub.wire.schema
 	$(BIN)/python -m asr_hub.config.docs
+	$(BIN)/python -m asr_hub.providers.table
 
 # The benchmarks, one table each. See benchmarks/README.md for the questions they answer.
 bench: $(VENV)/.dev

@@ -132,7 +132,7 @@ class Hypothesis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     is_final: bool = False
     """The words are frozen. A partial hypothesis is replaced whole."""
     stable: int = 0
-    """Characters at the beginning of `text` that will not change."""
+    """Characters at the beginning of `text` that later partials of the same engine keep. A final may not."""
     revision: int = 0
     """Counts the hypotheses of one utterance, from 1."""
     words: tuple[Word, ...] = ()

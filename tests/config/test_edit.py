@@ -143,9 +143,11 @@ def test_in_every_shape_of_ours_lines_are_only_added_and_one_changed(path: Path)
     kept = [line for line in before.splitlines() if not line.startswith("provider:")]
     lines = iter(after.splitlines())
     assert all(line in lines for line in kept)
-    config = parse(after, str(path), env={"ASR_HUB_SPHINX_8K": "x"})
+    config = parse(after, str(path), env={"ASR_HUB_SPHINX_8K": "x", "GOOGLE_CLOUD_PROJECT": "x"})
     assert config.provider == "new"
-    assert set(parse(before, str(path), env={"ASR_HUB_SPHINX_8K": "x"}).providers) | {"new"} == set(config.providers)
+    assert set(parse(before, str(path), env={"ASR_HUB_SPHINX_8K": "x", "GOOGLE_CLOUD_PROJECT": "x"}).providers) | {
+        "new"
+    } == set(config.providers)
 
 
 # Documents as people write them: any order, indentation, quotes, flow and block, comments everywhere.

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 FOLDER = Path(__file__).parents[2] / "config"
 SHAPES = sorted(FOLDER.glob("*.yaml"))
-ENV = {"ASR_HUB_SPHINX_8K": "/models/8k"}
+ENV = {"ASR_HUB_SPHINX_8K": "/models/8k", "GOOGLE_CLOUD_PROJECT": "a-project"}
 
 
 def test_there_are_shapes() -> None:
