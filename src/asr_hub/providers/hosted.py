@@ -8,6 +8,7 @@ does not touch the hub; the utterances that were being heard fail with an error 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -27,14 +28,22 @@ from asr_hub.providers.slots import Slots
 from asr_hub.providers.supervisor import Supervisor
 from asr_hub.providers.worker_messages import Begin
 
+ON_A_GPU = 64
+WHOLE_PER_CORE = 4
+STEPS_PER_CORE = 16
+"""Utterances at the same time, where the settings do not say."""
+
 
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of every provider with an engine process. An engine's own settings extend these."""
 
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:1`. `auto` takes a GPU where the engine finds one."""
-    max_streams: int = 32
-    """Utterances at the same time. One more waits for a slot."""
+    max_streams: int | None = None
+    """
+    Utterances at the same time. One more waits for a slot. By default 64 on a GPU; on the CPU 4 for each core where the
+    engine hears whole utterances, 16 where it hears them as they come.
+    """
     wait_s: float = 5.0
     """Seconds to wait for a slot before `overloaded`."""
     max_batch: int = 16
@@ -51,6 +60,8 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds without an utterance after which the model is unloaded; the next one loads it again."""
     start_timeout_s: float = 180.0
     """Seconds for loading."""
+    hang_s: float = 120.0
+    """Seconds of silence of an engine that owes an answer, after which its process is ended and started anew."""
     self_test: Literal["clip", "answers", "off"] | None = None
     """
     `clip`: the packaged English clip, or `self_test_clip`, must be heard; `answers`: any answer will do. By default
@@ -84,7 +95,7 @@ class Hosted:
         self.name = name
         self.capabilities = replace(
             capabilities,
-            max_streams=settings.max_streams,
+            max_streams=settings.max_streams or ON_A_GPU,
             # An engine that hears whole utterances is given the growing one again and again.
             emulates=capabilities.emulates if is_streaming else ("streaming", "partials"),
         )
@@ -101,7 +112,7 @@ class Hosted:
             memory_mb=settings.memory_mb,
             is_streaming=is_streaming,
         )
-        self._slots = Slots(settings.max_streams, settings.wait_s, name=name)
+        self._slots = Slots(self.capabilities.max_streams, settings.wait_s, name=name)
         self._tell: Callable[[Condition], None] = _unheard
         self._processes = Supervisor(name, self._new_process, patience_s=settings.start_timeout_s, tell=self._told)
         self._busy = 0
@@ -196,17 +207,22 @@ class Hosted:
             self._processes.rest()
 
     async def _new_process(self) -> HostProcess:
-        process = HostProcess(self.name, self._noted)
+        process = HostProcess(self.name, self._noted, hang_s=self._settings.hang_s)
         try:
             loaded = await process.start(self._load, self._environment(), self._settings.start_timeout_s)
         except BaseException:
             await process.bury()
             raise
         self.version, self.device = loaded.version, loaded.device
+        on_cpu = loaded.device.startswith("cpu")
+        if on_cpu and self._settings.max_streams is None:
+            per_core = STEPS_PER_CORE if self._load.is_streaming else WHOLE_PER_CORE
+            self._slots.max_streams = per_core * (os.cpu_count() or 1)
         self.capabilities = replace(
             self.capabilities,
             languages=loaded.languages or self.capabilities.languages,
-            gpu=self.capabilities.gpu and not loaded.device.startswith("cpu"),
+            gpu=self.capabilities.gpu and not on_cpu,
+            max_streams=self._slots.max_streams,
         )
         return process
 
@@ -234,9 +250,9 @@ def _unheard(condition: Condition) -> None:
 def _check(name: str, chosen: HostSettings) -> None:
     where = f"providers.{name}.settings"
     for key in ("max_streams", "max_batch", "threads"):
-        if getattr(chosen, key) < 1:
+        if (number := getattr(chosen, key)) is not None and number < 1:
             raise ConfigError(f"{where}: {key} must be at least 1")
-    for key in ("partial_s", "start_timeout_s"):
+    for key in ("partial_s", "start_timeout_s", "hang_s"):
         if getattr(chosen, key) <= 0:
             raise ConfigError(f"{where}: {key} must be more than 0 seconds")
     if chosen.memory_mb is not None and chosen.memory_mb < 1:

@@ -88,6 +88,10 @@ class HostedStream:
 
     # What the process says: a Listener.
 
+    @property
+    def is_owed(self) -> bool:
+        return not self._is_over and (self._on_the_way > 0 or self._is_ended)
+
     def took(self, size: int) -> None:
         self._on_the_way -= size
         self._room.set()

@@ -186,7 +186,39 @@ async def test_what_was_asked_and_cannot_be_done_is_said() -> None:
             toy.stream(RecognitionOptions(wake_words=("hub",)), {})
 
 
-@pytest.mark.parametrize("key", ["max_streams", "max_batch", "threads", "partial_s", "memory_mb"])
+async def test_an_engine_that_hangs_is_ended_and_the_next_one_hears() -> None:
+    async with started(hang_s=0.4) as toy:
+        first = toy.pid
+        async with toy.stream(QUIET, {}) as stream:
+            await stream.push(AudioFrame(speech(1), 0))
+            os.kill(first, signal.SIGSTOP)
+            await stream.end_utterance()
+            with pytest.raises(ProviderError, match="died in the middle"):
+                _ = [hypothesis async for hypothesis in stream]
+        assert (await say(toy, 2))[-1].text == "2" and toy.pid != first
+        assert toy.conditions[0].code == "hung"
+
+
+async def test_an_engine_that_owes_nothing_may_be_silent() -> None:
+    async with started(hang_s=0.1) as toy:
+        first = toy.pid
+        async with toy.stream(QUIET, {}) as stream:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.6):
+                    await toy.until(State.FAILED)
+            await stream.push(AudioFrame(speech(1), 0))
+            await stream.end_utterance()
+            assert [hypothesis.text async for hypothesis in stream] == ["1"]
+        assert toy.pid == first and not toy.conditions
+
+
+async def test_the_machine_says_how_many_streams_where_the_settings_do_not() -> None:
+    for shape, per_core in (("whole", 4), ("streaming", 16)):
+        async with started(max_streams=None, self_test_text=shape) as toy:
+            assert toy.capabilities.max_streams == per_core * (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("key", ["max_streams", "max_batch", "threads", "partial_s", "memory_mb", "hang_s"])
 def test_a_setting_that_cannot_be_is_refused(key: str) -> None:
     with pytest.raises(ConfigError, match=key):
         Watched(**{key: 0})

@@ -42,7 +42,6 @@ class FunAsr(Hosted):
                 hotwords=kind in CONTEXTUAL,
                 languages=chosen.languages,
                 sample_rates=(rate,),
-                max_streams=chosen.max_streams,
                 batch=True,
                 gpu=True,
                 description="Mandarin and English for many sessions; SenseVoice also Cantonese, Japanese, Korean.",

@@ -14,6 +14,7 @@ import msgspec
 from asr_hub.errors import HubError, ProviderError, ProviderTimeout, ProviderUnavailable, error_of
 from asr_hub.providers.child import ChildProcess
 from asr_hub.providers.host.messages import (
+    Drop,
     EngineLoaded,
     FromHost,
     LoadEngine,
@@ -34,6 +35,11 @@ _decoder: msgspec.msgpack.Decoder[FromHost] = msgspec.msgpack.Decoder(FromHost)
 class Listener(Protocol):
     """One stream, as its messages see it. Nothing here waits or raises."""
 
+    @property
+    def is_owed(self) -> bool:
+        """The process has something of this stream that it must answer: audio to take, or a final to give."""
+        ...
+
     def took(self, size: int) -> None: ...
 
     def heard(self, heard: Heard) -> None: ...
@@ -48,9 +54,12 @@ class HostProcess:
     `say` waits while the process does not read; whoever uses a stream bounds what is on its way to it.
     """
 
-    def __init__(self, name: str, note: Callable[[str, str], None]) -> None:
+    def __init__(self, name: str, note: Callable[[str, str], None], *, hang_s: float) -> None:
         self._name = name
         self._note = note
+        self._hang_s = hang_s
+        self._last_news = 0.0
+        self._watch: asyncio.TimerHandle | None = None
         self._child = ChildProcess(name)
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -86,6 +95,7 @@ class HostProcess:
         match first:
             case EngineLoaded():
                 self._reading = asyncio.create_task(self._read(), name=f"{self._name}: engine process")
+                self._look_at_it()
                 return first
             case Failed(code, message):
                 raise error_of(code, f"{self._name}: {message}")
@@ -96,7 +106,12 @@ class HostProcess:
         """Begin an utterance; its number in this process."""
         number = next(self._numbers)
         self._listeners[number] = listener
-        await self.say(Open(number, begin))
+        try:
+            await self.say(Open(number, begin))
+        except BaseException:
+            self.forget(number)
+            self.mention(Drop(number))
+            raise
         return number
 
     async def say(self, message: msgspec.Struct) -> None:
@@ -129,6 +144,8 @@ class HostProcess:
 
     async def bury(self) -> None:
         """End the process, fail its streams, and wait for it."""
+        if self._watch is not None:
+            self._watch.cancel()
         if self._writer is not None:
             self._writer.transport.abort()
         if self._reading is not None:
@@ -140,8 +157,24 @@ class HostProcess:
             with contextlib.suppress(OSError):
                 await self._writer.wait_closed()
 
+    def _look_at_it(self) -> None:
+        """
+        Kill a process that owes an answer and has said nothing for `hang_s`: a deadlock, or a device that is stuck.
+
+        Its supervisor makes another one, and what it was hearing is heard there.
+        """
+        loop = asyncio.get_running_loop()
+        if not any(listener.is_owed for listener in self._listeners.values()):
+            self._last_news = loop.time()
+        elif loop.time() - self._last_news > self._hang_s:
+            self._note("hung", f"the engine said nothing for {self._hang_s:g} s; its process is started anew")
+            self._child.kill()
+            return
+        self._watch = loop.call_later(self._hang_s / 4, self._look_at_it)
+
     async def _read(self) -> None:
         while (message := await self._next()) is not None:
+            self._last_news = asyncio.get_running_loop().time()
             match message:
                 case StreamHeard(stream, heard) if stream in self._listeners:
                     self._listeners[stream].heard(heard)

@@ -32,7 +32,6 @@ class SherpaOnnx(Hosted):
                 hotwords=takes_hotwords,
                 languages=(chosen.language,) if chosen.language else (),
                 sample_rates=(chosen.sample_rate,),
-                max_streams=chosen.max_streams,
                 batch=True,
                 gpu=True,
                 emulates=() if kind.is_streaming else ("streaming", "partials"),

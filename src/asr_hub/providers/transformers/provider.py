@@ -30,7 +30,6 @@ class Transformers(Hosted):
                 words=is_ctc,
                 confidence=is_ctc,
                 languages=(chosen.language,) if chosen.language else (),
-                max_streams=chosen.max_streams,
                 batch=True,
                 gpu=True,
                 emulates=("streaming", "partials"),

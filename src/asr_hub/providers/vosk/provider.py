@@ -31,7 +31,6 @@ class Vosk(Hosted):
                 hotwords=chosen.hotwords_as_grammar,
                 languages=(chosen.language,) if chosen.language else (),
                 sample_rates=(chosen.sample_rate or _rate_of(chosen.model),),
-                max_streams=chosen.max_streams,
                 description="Dictation while it is spoken, offline, on a CPU; small models for many languages.",
             ),
             target="asr_hub.providers.vosk.engine:load",

@@ -35,7 +35,6 @@ class FasterWhisper(Hosted):
                 hotwords=True,
                 languages=chosen.languages,
                 sample_rates=(HUB_RATE,),
-                max_streams=chosen.max_streams,
                 batch=True,
                 gpu=True,
                 description="Dictation in many languages; best on a GPU. Hotwords are a hint, not a promise.",
