@@ -53,7 +53,10 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     """Of the engine, on the CPU."""
     memory_mb: int | None = None
-    """MiB that the engine may take; its process is held to it. Not limited by default."""
+    """
+    MiB that the engine's process may take: all of its memory on the CPU, that of the device on a GPU. Not limited by
+    default. An engine that cannot be held to it on a GPU refuses it.
+    """
     load: Literal["start", "demand"] = "start"
     """`demand`: the model is tried at the start, and then loaded with the first utterance."""
     unload_after_s: float | None = None

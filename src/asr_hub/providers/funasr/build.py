@@ -84,14 +84,6 @@ def chosen_device(wish: str) -> torch.device:
     return torch.device("cuda", index)
 
 
-def limit_memory(device: torch.device, memory_mb: int | None) -> None:
-    """Hold the process to `memory_mb` MiB of a GPU. On the CPU the kernel does that."""
-    if memory_mb is None or device.type != "cuda":
-        return
-    total = torch.cuda.get_device_properties(device).total_memory
-    torch.cuda.set_per_process_memory_fraction(min(1.0, memory_mb * 2**20 / total), device)
-
-
 def _quantized(model: Any, device: torch.device) -> Any:
     if device.type != "cpu":
         raise ConfigError("funasr: `quantize: int8` is for the CPU; leave it out on a GPU")

@@ -12,6 +12,7 @@ from asr_hub.errors import ConfigError, ProviderUnavailable
 from asr_hub.providers.funasr.layout import PUNCTUATION, STREAMING, Layout, layout
 from asr_hub.providers.funasr.settings import FunAsrSettings, punctuation_layout
 from asr_hub.providers.host.engine import StreamingEngine, WholeEngine
+from asr_hub.providers.host.gpu_memory import hold_torch_to
 
 
 def load(settings: dict[str, Any]) -> WholeEngine | StreamingEngine[Any]:
@@ -36,10 +37,10 @@ def load(settings: dict[str, Any]) -> WholeEngine | StreamingEngine[Any]:
 
 def _engine(found: Layout, chosen: FunAsrSettings) -> WholeEngine | StreamingEngine[Any]:
     # These import torch and FunASR, for seconds: only here, in the engine's process.
-    from asr_hub.providers.funasr.build import build, chosen_device, limit_memory
+    from asr_hub.providers.funasr.build import build, chosen_device
     from asr_hub.providers.funasr.punctuation import Punctuation
 
-    limit_memory(chosen_device(chosen.device), chosen.memory_mb)
+    hold_torch_to(str(chosen_device(chosen.device)), chosen.memory_mb)
     built = build(found, chosen)
     punctuation = None
     if chosen.punctuation:

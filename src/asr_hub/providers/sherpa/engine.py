@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from asr_hub.errors import ProviderUnavailable
+from asr_hub.providers.host.gpu_memory import refuse_budget
 from asr_hub.providers.sherpa.hotwords import Spelling
 from asr_hub.providers.sherpa.model_files import alphabet
 from asr_hub.providers.sherpa.sdk import device_of, new_recognizer
@@ -31,6 +32,7 @@ def load(settings: dict[str, Any]) -> SherpaStreaming | SherpaWhole:
     except PackageNotFoundError as exc:
         raise ProviderUnavailable("sherpa-onnx is not installed; do: pip install 'asr-hub[sherpa-onnx]'") from exc
     device = device_of(chosen)
+    refuse_budget("sherpa-onnx", device, chosen.memory_mb)
     recognizer = new_recognizer(chosen, files, device)
     shape = SherpaStreaming if files.kind.is_streaming else SherpaWhole
     engine = shape(recognizer, files, chosen, spelling)

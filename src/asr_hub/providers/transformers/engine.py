@@ -17,6 +17,7 @@ from asr_hub.errors import ConfigError, OutOfMemory, ProviderUnavailable
 from asr_hub.model import HUB_RATE
 from asr_hub.models.folder import find
 from asr_hub.providers.host.engine import Broken, Clip
+from asr_hub.providers.host.gpu_memory import hold_torch_to
 from asr_hub.providers.transformers.checkpoint import Checkpoint, read_checkpoint
 from asr_hub.providers.transformers.families import Connectionist, Family, Prompted, Samples, Spoken
 from asr_hub.providers.transformers.settings import ENGINE, TransformersSettings
@@ -54,6 +55,7 @@ def load(settings: dict[str, Any]) -> TransformersEngine:
         raise ProviderUnavailable(f"{exc.name} is not installed; do: pip install 'asr-hub[transformers]'") from exc
     torch.set_num_threads(chosen.threads)
     device = _device(chosen, torch)
+    hold_torch_to(device, chosen.memory_mb)
     try:
         family = _family(transformers, torch, chosen, checkpoint, folder, device)
     except Exception as exc:  # each part of the library raises its own

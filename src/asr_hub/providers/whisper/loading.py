@@ -11,6 +11,7 @@ from faster_whisper.tokenizer import Tokenizer
 
 from asr_hub.errors import ConfigError, OutOfMemory, ProviderUnavailable
 from asr_hub.providers.host.engine import Broken
+from asr_hub.providers.host.gpu_memory import refuse_budget
 from asr_hub.providers.whisper.failures import named
 from asr_hub.providers.whisper.settings import WhisperSettings
 from asr_hub.providers.whisper.vocabulary import Vocabulary
@@ -26,6 +27,7 @@ class Loaded:
     def __init__(self, settings: WhisperSettings) -> None:
         folder = weights(settings.model)
         device, index = _device(settings.device)
+        refuse_budget("faster-whisper", device, settings.memory_mb)
         self.compute_type = _compute_type(settings.compute_type, device, index)
         whole = _load(folder, device, index, self.compute_type, settings.threads)
         self.model: ctranslate2.models.Whisper = whole.model
