@@ -45,10 +45,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.store
 	$(BIN)/python -m benchmarks.vad
 	$(BIN)/python -m benchmarks.engine
-	$(BIN)/python -m benchmarks.engines
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.wer
 	$(BIN)/python -m benchmarks.wer_engines
+	$(BIN)/python -m benchmarks.engines
 
 clean:
 	rm -rf $(VENV)
