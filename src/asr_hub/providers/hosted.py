@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from asr_hub.errors import ConfigError, ProviderUnavailable, UnsupportedAudio
 from asr_hub.model import AudioFrame, Hypothesis, ProviderName
 from asr_hub.providers.base import Capabilities, Condition, RecognitionOptions, State
-from asr_hub.providers.host.messages import LoadEngine
+from asr_hub.providers.host.messages import LoadEngine, Noted
 from asr_hub.providers.host.process import HostProcess
 from asr_hub.providers.hosted_stream import HostedStream
 from asr_hub.providers.known_clip import KnownClip, own_clip, packaged_clip
@@ -111,6 +111,7 @@ class Hosted:
             target=target,
             settings=msgspec.to_builtins(settings),
             max_batch=settings.max_batch,
+            first_batch=settings.max_batch,
             partial_s=settings.partial_s,
             memory_mb=settings.memory_mb,
             is_streaming=is_streaming,
@@ -237,12 +238,19 @@ class Hosted:
             # A model is pulled by a person, who has seen its size and licence, and never by a server that starts.
             **dict.fromkeys(("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"), "1"),
             "TOKENIZERS_PARALLELISM": "false",
+            # Large blocks go back to the system when they are freed, so that a budget is not lost to an old batch.
+            **({"MALLOC_MMAP_THRESHOLD_": "65536"} if self._settings.memory_mb is not None else {}),
         }
 
-    def _noted(self, code: str, message: str) -> None:
-        self._tell(Condition(State.READY, code, message))
+    def _noted(self, note: Noted) -> None:
+        if note.batch is not None:
+            self._load = replace(self._load, first_batch=note.batch)
+        self._tell(Condition(State.READY, note.code, note.message))
 
     def _told(self, condition: Condition) -> None:
+        if condition.state is State.FAILED:
+            # Some engines die where others would say that there is no memory.
+            self._load = replace(self._load, first_batch=max(1, self._load.first_batch // 2))
         self._tell(condition)
 
 

@@ -63,7 +63,7 @@ def whole(
     told: Told, *, max_batch: int = 8, longest_s: float | None = None, room: int | None = None
 ) -> tuple[WholeHearing, ToyWhole]:
     engine = ToyWhole(ToySettings(longest_s=longest_s, room=room))
-    return WholeHearing(engine, told, max_batch=max_batch, partial_s=0.5), engine
+    return WholeHearing(engine, told, room=Room(max_batch), partial_s=0.5), engine
 
 
 def test_finals_are_heard_in_one_batch_and_before_partials() -> None:
@@ -211,7 +211,7 @@ def test_a_batch_grows_again_after_a_long_while() -> None:
 def test_steps_are_shared_and_each_stream_comes_once() -> None:
     told = Told()
     engine = ToyStreaming(ToySettings(step_s=0.2))
-    hearing = StreamingHearing(engine, told, max_batch=8)
+    hearing = StreamingHearing(engine, told, room=Room(8))
     for stream in range(3):
         hearing.open(stream, BEGIN)
         hearing.audio(stream, speech(1, 2, 3, 4, 5))
@@ -226,7 +226,7 @@ def test_steps_are_shared_and_each_stream_comes_once() -> None:
 
 def test_a_stream_that_was_dropped_is_forgotten_by_the_engine() -> None:
     engine = ToyStreaming(ToySettings())
-    hearing = StreamingHearing(engine, Told(), max_batch=8)
+    hearing = StreamingHearing(engine, Told(), room=Room(8))
     hearing.open(1, BEGIN)
     hearing.audio(1, speech(1, 2, 3))
     hearing.drop(1)
@@ -239,7 +239,7 @@ def test_a_stream_that_was_dropped_is_forgotten_by_the_engine() -> None:
 def test_a_step_that_fails_fails_those_who_shared_it() -> None:
     told = Told()
     engine = ToyStreaming(ToySettings())
-    hearing = StreamingHearing(engine, told, max_batch=8)
+    hearing = StreamingHearing(engine, told, room=Room(8))
     for stream, number in enumerate((1, 255)):
         hearing.open(stream, BEGIN)
         hearing.audio(stream, speech(number, number))
@@ -258,7 +258,7 @@ def test_every_stream_that_ends_gets_all_its_words_exactly_once(
     hearing: Hearing
     if streaming:
         engine = ToyStreaming(ToySettings(step_s=0.15, room=room))
-        hearing = StreamingHearing(engine, told, max_batch=batch)
+        hearing = StreamingHearing(engine, told, room=Room(batch))
     else:
         hearing, _ = whole(told, max_batch=batch, longest_s=0.7, room=room)
     said: dict[int, list[int]] = defaultdict(list)

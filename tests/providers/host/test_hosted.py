@@ -186,6 +186,24 @@ async def test_what_was_asked_and_cannot_be_done_is_said() -> None:
             toy.stream(RecognitionOptions(wake_words=("hub",)), {})
 
 
+async def test_after_a_death_batches_begin_smaller() -> None:
+    async with started(max_batch=4, deadly=2) as toy:
+
+        async def insist(number: int) -> str:
+            while True:
+                try:
+                    return (await say(toy, number))[-1].text
+                except ProviderError:
+                    pass
+
+        async with asyncio.timeout(60):
+            heard = await asyncio.gather(*(insist(number) for number in (1, 2, 3, 4)))
+        assert heard == ["1", "2", "3", "4"]
+        deaths = [condition for condition in toy.conditions if condition.state is State.FAILED]
+        # Of four, of two; never of one.
+        assert len(deaths) <= 2
+
+
 async def test_an_engine_that_hangs_is_ended_and_the_next_one_hears() -> None:
     async with started(hang_s=0.4) as toy:
         first = toy.pid

@@ -37,6 +37,8 @@ class ToySettings(HostSettings, frozen=True, kw_only=True):
     step_s: float = 0.2
     room: int | None = None
     """Utterances for which there is memory."""
+    deadly: int | None = None
+    """Utterances in one batch of which the process dies."""
 
 
 class ToyWhole:
@@ -47,6 +49,7 @@ class ToyWhole:
     def __init__(self, settings: ToySettings) -> None:
         self.max_clip_s = settings.longest_s
         self.room = settings.room
+        self.deadly = settings.deadly
         self.batches: list[list[Clip]] = []
 
     def bucket(self, clip: Clip) -> Hashable:
@@ -56,6 +59,8 @@ class ToyWhole:
         self.batches.append(list(clips))
         if self.room is not None and len(clips) > self.room:
             raise OutOfMemory("the toy device is full")
+        if self.deadly is not None and len(clips) >= self.deadly:
+            os._exit(9)
         for clip in clips:
             misbehave(clip.pcm)
         return [self._heard(clip) for clip in clips]

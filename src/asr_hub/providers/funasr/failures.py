@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from asr_hub.errors import OutOfMemory
 from asr_hub.providers.host.engine import Broken
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "alloc_failed",
+    # oneDNN's.
+    "could not create a primitive",
+)
 _DEVICE_LOST = (
     "unspecified launch failure",
     "device-side assert",

@@ -8,7 +8,6 @@ thread calls the engine. The process ends when the hub closes its end, at once, 
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import sys
@@ -19,10 +18,12 @@ from typing import Any
 
 import msgspec
 
-from asr_hub.errors import HubError, ProviderUnavailable
+from asr_hub.errors import HubError
 from asr_hub.providers.host.engine import Broken, StreamingEngine, WholeEngine
 from asr_hub.providers.host.hearing import Hearing
+from asr_hub.providers.host.memory import hold_to
 from asr_hub.providers.host.messages import Drop, EngineLoaded, LoadEngine, Open, StreamAudio, StreamEnd, ToHost
+from asr_hub.providers.host.room import Room
 from asr_hub.providers.host.streaming import StreamingHearing
 from asr_hub.providers.host.whole import WholeHearing
 from asr_hub.providers.worker_messages import Failed, frame, receive
@@ -110,9 +111,10 @@ def _hearing(sock: socket.socket, engine: WholeEngine | StreamingEngine[Any], lo
     def say(message: msgspec.Struct) -> None:
         sock.sendall(frame(message))
 
+    room = Room(load.max_batch, load.first_batch)
     if load.is_streaming:
-        return StreamingHearing(engine, say, max_batch=load.max_batch)  # type: ignore[arg-type]
-    return WholeHearing(engine, say, max_batch=load.max_batch, partial_s=load.partial_s)  # type: ignore[arg-type]
+        return StreamingHearing(engine, say, room=room)  # type: ignore[arg-type]
+    return WholeHearing(engine, say, room=room, partial_s=load.partial_s)  # type: ignore[arg-type]
 
 
 def _load(sock: socket.socket, load: LoadEngine) -> WholeEngine | StreamingEngine[Any] | None:
@@ -120,7 +122,7 @@ def _load(sock: socket.socket, load: LoadEngine) -> WholeEngine | StreamingEngin
     try:
         engine: WholeEngine | StreamingEngine[Any] = getattr(import_module(module), function)(load.settings)
         if load.memory_mb is not None and engine.device.startswith("cpu"):
-            _hold_to(load.memory_mb)
+            hold_to(load.memory_mb)
     except HubError as exc:
         _tell(sock, exc.code, str(exc))
     except ImportError as exc:
@@ -132,18 +134,6 @@ def _load(sock: socket.socket, load: LoadEngine) -> WholeEngine | StreamingEngin
     else:
         return engine
     return None
-
-
-def _hold_to(megabytes: int) -> None:
-    """Have the kernel refuse this process more memory. Raises ProviderUnavailable where it has more already."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        pages = int(file.read().split()[5])
-    taken = pages * resource.getpagesize() >> 20
-    if taken >= megabytes:
-        raise ProviderUnavailable(
-            f"the model takes {taken} MiB and its budget is {megabytes} MiB; raise `memory_mb` or take a smaller model"
-        )
-    resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
 
 
 def _tell(sock: socket.socket, code: str, message: str) -> None:

@@ -22,6 +22,8 @@ class LoadEngine(msgspec.Struct, frozen=True, kw_only=True, tag="load-engine"):
     settings: dict[str, Any]
     max_batch: int
     """Clips or streams that may share one call of the engine."""
+    first_batch: int
+    """The same, to begin with: fewer where a former process died of more."""
     partial_s: float
     """Seconds of new audio after which a partial is due. WholeEngine only."""
     memory_mb: int | None = None
@@ -88,6 +90,8 @@ class Noted(msgspec.Struct, frozen=True, tag="noted"):
 
     code: str
     message: str
+    batch: int | None = None
+    """How many share a call from here on, where that has changed."""
 
 
 ToHost = LoadEngine | Open | StreamAudio | StreamEnd | Drop

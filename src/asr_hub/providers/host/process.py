@@ -54,7 +54,7 @@ class HostProcess:
     `say` waits while the process does not read; whoever uses a stream bounds what is on its way to it.
     """
 
-    def __init__(self, name: str, note: Callable[[str, str], None], *, hang_s: float) -> None:
+    def __init__(self, name: str, note: Callable[[Noted], None], *, hang_s: float) -> None:
         self._name = name
         self._note = note
         self._hang_s = hang_s
@@ -167,7 +167,7 @@ class HostProcess:
         if not any(listener.is_owed for listener in self._listeners.values()):
             self._last_news = loop.time()
         elif loop.time() - self._last_news > self._hang_s:
-            self._note("hung", f"the engine said nothing for {self._hang_s:g} s; its process is started anew")
+            self._note(Noted("hung", f"the engine said nothing for {self._hang_s:g} s; its process is started anew"))
             self._child.kill()
             return
         self._watch = loop.call_later(self._hang_s / 4, self._look_at_it)
@@ -182,8 +182,8 @@ class HostProcess:
                     self._listeners[stream].took(audio)
                 case StreamFailed(stream, code, text) if stream in self._listeners:
                     self._listeners[stream].failed(error_of(code, f"{self._name}: {text}"))
-                case Noted(code, text):
-                    self._note(code, text)
+                case Noted():
+                    self._note(message)
         self._fail_all(self._gone())
 
     async def _next(self) -> FromHost | None:
@@ -196,7 +196,7 @@ class HostProcess:
         except (asyncio.IncompleteReadError, OSError):
             return None
         except (ValueError, msgspec.MsgspecError) as exc:
-            self._note("nonsense", f"the engine process says what cannot be read: {exc}")
+            self._note(Noted("nonsense", f"the engine process says what cannot be read: {exc}"))
             return None
 
     def _fail_all(self, failure: HubError) -> None:

@@ -9,8 +9,8 @@ TRUST_AFTER = 200
 class Room:
     """The size of a batch: halved when the device has no memory for it, doubled again after a long while."""
 
-    def __init__(self, most: int) -> None:
-        self.limit = most
+    def __init__(self, most: int, first: int | None = None) -> None:
+        self.limit = min(most, first or most)
         self._most = most
         self._good = 0
 

@@ -15,18 +15,21 @@ from msgspec.structs import replace
 from asr_hub.errors import OutOfMemory
 from asr_hub.providers.host.engine import Broken, StreamingEngine
 from asr_hub.providers.host.hearing import Say, failed
+from asr_hub.providers.host.memory import give_back
 from asr_hub.providers.host.messages import Noted, StreamHeard, StreamTook
 from asr_hub.providers.host.room import Room
 from asr_hub.providers.worker_messages import Begin, Heard
+
+Call = Callable[[Sequence[Any], Sequence[bytes]], Sequence[Heard | None]]
 
 
 class StreamingHearing:
     """A Hearing. `say` is called in order, from within the methods."""
 
-    def __init__(self, engine: StreamingEngine[Any], say: Say, *, max_batch: int) -> None:
+    def __init__(self, engine: StreamingEngine[Any], say: Say, *, room: Room) -> None:
         self._engine = engine
         self._say = say
-        self._room = Room(max_batch)
+        self._room = room
         self._streams: dict[int, _Utterance] = {}
 
     def open(self, stream: int, begin: Begin) -> None:
@@ -63,28 +66,12 @@ class StreamingHearing:
         stepping.sort(key=lambda stream: (not self._streams[stream].is_ended, self._streams[stream].turns))
         self._call(self._engine.step, stepping[: self._room.limit], is_final=False)
 
-    def _call(
-        self,
-        function: Callable[[Sequence[Any], Sequence[bytes]], Sequence[Heard | None]],
-        streams: list[int],
-        *,
-        is_final: bool,
-    ) -> None:
+    def _call(self, function: Call, streams: list[int], *, is_final: bool) -> None:
         utterances = [self._streams[stream] for stream in streams]
         pieces = [utterance.next_piece for utterance in utterances]
-        try:
-            heard = list(function([utterance.state for utterance in utterances], pieces))
-            if len(heard) != len(streams):
-                raise RuntimeError(f"{len(streams)} streams were given and {len(heard)} were answered")
-        except Broken:
-            raise
-        except (OutOfMemory, MemoryError) as exc:
-            self._without_memory(function, streams, exc, is_final=is_final)
-            return
-        except Exception as exc:  # noqa: BLE001 - the edge of an engine: its failure is told to the streams it concerns
-            # How far each of them came is not known: they are heard again from their first sample, elsewhere.
-            for stream in streams:
-                self._fail(stream, exc)
+        heard = self._try(function, [utterance.state for utterance in utterances], pieces)
+        if isinstance(heard, Exception):
+            self._failed(function, streams, heard, is_final=is_final)
             return
         self._room.went_well(len(streams))
         for stream, utterance, piece, one in zip(streams, utterances, pieces, heard, strict=True):
@@ -92,21 +79,35 @@ class StreamingHearing:
             self._say(StreamTook(stream, len(piece)))
             self._tell(stream, utterance, one, is_final=is_final)
 
-    def _without_memory(
-        self,
-        function: Callable[[Sequence[Any], Sequence[bytes]], Sequence[Heard | None]],
-        streams: list[int],
-        exc: Exception,
-        *,
-        is_final: bool,
-    ) -> None:
-        if len(streams) == 1:
-            self._fail(streams[0], OutOfMemory(str(exc) or "the device has no memory for this utterance"))
+    def _try(self, function: Call, states: list[Any], pieces: list[bytes]) -> Sequence[Heard | None] | Exception:
+        """One call of the engine. What it raises is left behind here, with all that its frames hold on to."""
+        try:
+            heard = function(states, pieces)
+        except Broken:
+            raise
+        except (OutOfMemory, MemoryError) as exc:
+            failure: Exception = OutOfMemory(str(exc) or "the device has no memory for this utterance")
+        except Exception as exc:  # noqa: BLE001 - the edge of an engine: its failure is told to the streams it concerns
+            failure = exc.with_traceback(None)
+            failure.__context__ = failure.__cause__ = None
+        else:
+            if len(heard) == len(states):
+                return heard
+            return RuntimeError(f"{len(states)} streams were given and {len(heard)} were answered")
+        if isinstance(failure, OutOfMemory):
+            give_back()
+        return failure
+
+    def _failed(self, function: Call, streams: list[int], failure: Exception, *, is_final: bool) -> None:
+        if isinstance(failure, OutOfMemory) and len(streams) > 1:
+            self._say(Noted("out-of-memory", self._room.ran_out(len(streams)), self._room.limit))
+            half = len(streams) // 2
+            for part in (streams[:half], streams[half:]):
+                self._call(function, part, is_final=is_final)
             return
-        self._say(Noted("out-of-memory", self._room.ran_out(len(streams))))
-        half = len(streams) // 2
-        for part in (streams[:half], streams[half:]):
-            self._call(function, part, is_final=is_final)
+        # How far each of them came is not known: they are heard again from their first sample, elsewhere.
+        for stream in streams:
+            self._fail(stream, failure)
 
     def _tell(self, stream: int, utterance: _Utterance, heard: Heard | None, *, is_final: bool) -> None:
         if is_final:

@@ -18,6 +18,7 @@ from asr_hub.providers.host.agreement import Agreement, joined
 from asr_hub.providers.host.cutting import quiet_place
 from asr_hub.providers.host.engine import Broken, Clip, WholeEngine
 from asr_hub.providers.host.hearing import Say, failed
+from asr_hub.providers.host.memory import give_back
 from asr_hub.providers.host.messages import Noted, StreamHeard, StreamTook
 from asr_hub.providers.host.room import Room
 from asr_hub.providers.worker_messages import Begin, Heard, HeardWord
@@ -32,10 +33,10 @@ MOST_PIECES = 2
 class WholeHearing:
     """A Hearing. `say` is called in order, from within the methods."""
 
-    def __init__(self, engine: WholeEngine, say: Say, *, max_batch: int, partial_s: float) -> None:
+    def __init__(self, engine: WholeEngine, say: Say, *, room: Room, partial_s: float) -> None:
         self._engine = engine
         self._say = say
-        self._room = Room(max_batch)
+        self._room = room
         self._partial_s = partial_s
         self._streams: dict[int, _Utterance] = {}
         self._pieces: deque[int] = deque()
@@ -130,25 +131,37 @@ class WholeHearing:
 
     def _recognise(self, clips: Sequence[Clip]) -> list[Heard | Exception]:
         """What was heard in each clip, or why nothing could be. Raises Broken."""
+        heard = self._try(clips)
+        if not isinstance(heard, Exception):
+            self._room.went_well(len(clips))
+            return [*heard]
+        if len(clips) == 1:
+            return [heard]
+        if isinstance(heard, OutOfMemory):
+            self._say(Noted("out-of-memory", self._room.ran_out(len(clips)), self._room.limit))
+            half = len(clips) // 2
+            return [*self._recognise(clips[:half]), *self._recognise(clips[half:])]
+        # One bad clip must not fail the others.
+        return [one for clip in clips for one in self._recognise([clip])]
+
+    def _try(self, clips: Sequence[Clip]) -> Sequence[Heard] | Exception:
+        """One call of the engine. What it raises is left behind here, with all that its frames hold on to."""
         try:
-            heard = list(self._engine.recognise(clips))
+            heard = self._engine.recognise(clips)
         except Broken:
             raise
         except (OutOfMemory, MemoryError) as exc:
-            if len(clips) == 1:
-                return [OutOfMemory(str(exc) or "the device has no memory for this utterance")]
-            self._say(Noted("out-of-memory", self._room.ran_out(len(clips))))
-            half = len(clips) // 2
-            return [*self._recognise(clips[:half]), *self._recognise(clips[half:])]
+            failure: Exception = OutOfMemory(str(exc) or "the device has no memory for this utterance")
         except Exception as exc:  # noqa: BLE001 - the edge of an engine: its failure is told to the streams it concerns
-            if len(clips) == 1:
-                return [exc]
-            # One bad clip must not fail the others.
-            return [one for clip in clips for one in self._recognise([clip])]
-        if len(heard) != len(clips):
-            return [RuntimeError(f"{len(clips)} clips were given and {len(heard)} were answered") for _ in clips]
-        self._room.went_well(len(clips))
-        return [*heard]
+            failure = exc.with_traceback(None)
+            failure.__context__ = failure.__cause__ = None
+        else:
+            if len(heard) == len(clips):
+                return heard
+            return RuntimeError(f"{len(clips)} clips were given and {len(heard)} were answered")
+        if isinstance(failure, OutOfMemory):
+            give_back()
+        return failure
 
     def _take(self, stream: int, heard: Heard | Exception, *, is_final: bool) -> None:
         utterance = self._streams[stream]

@@ -26,7 +26,7 @@ from asr_hub.providers.worker_messages import Heard
 SHORTEST_S = 0.1
 """Seconds. Convolutions of some models take no less."""
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_NO_MEMORY = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "could not create a primitive")
 _BROKEN = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "unspecified launch failure")
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from asr_hub.errors import OutOfMemory, ProviderError
 from asr_hub.providers.host.engine import Broken
 
-_NO_MEMORY = ("out of memory", "bad_alloc", "alloc_failed", "cannot allocate memory")
+_NO_MEMORY = ("out of memory", "bad_alloc", "alloc_failed", "cannot allocate memory", "mkl_malloc")
 _BROKEN = ("cuda", "cublas", "cudnn", "driver", "launch failure", "device-side", "illegal memory access", "libcu")
 
 
