@@ -17,3 +17,5 @@ with wave.open(sys.argv[1]) as speech, connect(URL, ping_interval=None) as hub:
     for message in map(json.loads, hub):
         if message["type"] == "final":
             print(message["hypothesis"]["text"])
+        elif message["type"] == "error":
+            raise SystemExit(message["message"])

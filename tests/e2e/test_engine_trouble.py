@@ -109,6 +109,15 @@ async def test_a_provider_whose_weights_are_missing_is_named_in_health_and_tried
         assert refused["code"] == "provider-unavailable" and "vosk-model-small-en-us-0.15" in refused["message"]
 
 
+async def test_a_session_of_a_provider_without_weights_is_heard_by_its_fallback() -> None:
+    missing = {"kind": "vosk", "settings": {"model": "vosk-model-small-en-us-0.15"}, "fallback": "vosk"}
+    async with serving(config("first", first=missing, vosk=vosk())) as hub, Client(hub.stream_url) as client:
+        await client.send(CLIP.pcm + silence(1.0))
+        final = await client.wait_for("final")
+        assert final["hypothesis"]["text"] == CLIP.text and final["hypothesis"]["provider"] == "vosk"
+        assert [m["code"] for m in client.of("warning")] == ["handed-on"] and not client.of("error")
+
+
 async def test_a_model_that_nobody_needs_is_unloaded_and_the_hub_stays_ready() -> None:
     shape = config("vosk", vosk={**vosk(), "settings": {**CASES["vosk"].settings, "load": "demand"}})
     async with serving(shape) as hub, httpx.AsyncClient(base_url=hub.url) as http:

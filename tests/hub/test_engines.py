@@ -124,6 +124,15 @@ async def test_the_fallback_is_the_next_that_is_ready_and_hears_the_language() -
         assert rig.engines.next_after(A, None) is None
 
 
+async def test_a_session_is_opened_where_the_fallback_hears_it() -> None:
+    async with running({A: B}, faults={A: "no weights"}) as rig:
+        assert rig.engines.hearer(A, None) is rig.made[B]
+        assert rig.engines.hearer(B, None) is rig.made[B]
+        rig.made[B].capabilities = replace(rig.made[B].capabilities, languages=("zh",))
+        with pytest.raises(ProviderUnavailable, match="no weights"):
+            rig.engines.hearer(A, "en")
+
+
 async def test_an_unknown_name_is_told_what_there_is() -> None:
     async with running() as rig:
         with pytest.raises(NotFound, match="there are: a, b, c") as caught:

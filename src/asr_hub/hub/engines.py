@@ -69,6 +69,20 @@ class Engines:
         why = self._faults.get(name, "it is still starting")
         raise ProviderUnavailable(f"provider {name!r} is not ready: {why}", retry_after=FIRST_RETRY_S)
 
+    def hearer(self, name: ProviderName, language: str | None) -> Provider:
+        """
+        Who hears a new session of `name` now: itself, or the fallback it has while it is not ready.
+
+        Raises what `get` raises where there is none.
+        """
+        try:
+            return self.get(name)
+        except ProviderUnavailable:
+            instead = self.next_after(name, language)
+            if instead is None:
+                raise
+            return self.get(instead)
+
     def next_after(self, name: ProviderName, language: str | None) -> ProviderName | None:
         """The first of the fallbacks of `name` that is ready and hears the language; none where there is none."""
         seen = {name}

@@ -227,7 +227,7 @@ class Hub:
         record = self.record(session.id)
         name = message.provider if message.provider is not None else record.provider if record is not None else ""
         language = message.language if message.language is not None else record.language if record is not None else None
-        _check_language(language, self.engines.get(ProviderName(name)))
+        _check_language(language, self.engines.hearer(ProviderName(name), language))
         if message.levels is not None:
             session.pipeline.measure(message.levels)
         self.dispatch(
@@ -272,7 +272,7 @@ class Hub:
         if len(self._live) >= self.limits.max_sessions:
             raise Overloaded(f"all {self.limits.max_sessions} sessions are taken; try again in a few seconds")
         name = ProviderName(start.provider) if start.provider is not None else self.default
-        provider = self.engines.get(name)
+        provider = self.engines.hearer(name, start.language)
         if self.engines.waiting(name) >= provider.capabilities.max_streams:
             raise Overloaded(f"{name} is behind: {self.engines.waiting(name)} utterances wait to be heard; try again")
         check_format(start.format)
