@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from tests.providers.leftovers import children, nothing_left
@@ -112,6 +113,18 @@ async def test_a_killed_zygote_takes_its_workers_and_is_started_anew(pool: Proce
     assert pool.pids[0] != zygote and children() - others == {pool.pids[0]}
     assert [condition.state for condition in conditions] == [State.FAILED, State.READY]
     assert "signal 9" in conditions[0].message
+
+
+async def test_a_worker_let_go_before_its_zygote_is_known_to_be_dead_is_cleared_away(pool: ProcessPool) -> None:
+    ready = asyncio.Event()
+    pool.watch(lambda condition: ready.set() if condition.state is State.READY else None)
+    async with pool.worker() as worker:
+        await worker.say(Begin(sample_rate=16_000))
+        # Left in the same turn of the loop: nobody has heard of the death yet.
+        os.kill(pool.pids[0], signal.SIGKILL)
+    await ready.wait()
+    assert (await _utterance(pool))[1] == "2"
+    assert not Path(f"/proc/{worker.pid}").exists()
 
 
 async def test_an_engine_that_cannot_load_says_why() -> None:

@@ -170,7 +170,7 @@ class ProcessPool:
 
     @contextlib.asynccontextmanager
     async def _end_workers(self) -> AsyncIterator[None]:
-        """End every worker, then, once the zygote has been waited for, clear them away."""
+        """End every worker; leave when their sockets are closed."""
         workers = tuple(self._workers)
         self._workers.clear()
         self._idle.clear()
@@ -178,7 +178,6 @@ class ProcessPool:
             worker.close("its parent process ended")
         yield
         for worker in workers:
-            await _reap_orphan(worker.pid)
             await worker.closed()
 
 
@@ -293,6 +292,8 @@ class Zygote:
         self._control: socket.socket | None = None
         self._tickets: dict[int, asyncio.Future[Forked]] = {}
         self._next_ticket = 0
+        self._forked: set[int] = set()
+        """Workers of whose end the process has not told."""
         self._listener: asyncio.Task[None] | None = None
 
     @property
@@ -363,6 +364,9 @@ class Zygote:
     async def bury(self) -> None:
         async with self._end_workers():
             await self.aclose()
+        # Also those that the pool has let go of and the zygote did not live to clear away.
+        for pid in self._forked:
+            await _reap_orphan(pid)
 
     async def aclose(self) -> None:
         """End the process, which ends its workers, and wait for it."""
@@ -380,6 +384,7 @@ class Zygote:
 
     async def _listen(self) -> None:
         while (message := await self._receive()) is not None:
+            self._count(message)
             match message:
                 case Forked(ticket) if (answer := self._tickets.get(ticket)) is not None:
                     if not answer.done():
@@ -392,6 +397,13 @@ class Zygote:
         for answer in self._tickets.values():
             if not answer.done():
                 answer.set_result(Forked(0, None, "the engine process died"))
+
+    def _count(self, message: FromZygote) -> None:
+        match message:
+            case Forked(pid=int(pid)):
+                self._forked.add(pid)
+            case Exited(pid):
+                self._forked.discard(pid)
 
     async def _receive(self) -> FromZygote | None:
         control = self._control

@@ -9,6 +9,8 @@ from asr_hub.providers.host.cutting import quiet_place
 
 pytestmark = pytest.mark.unit
 
+NOISE = noise(11.0)
+
 
 def test_the_cut_lies_in_the_pause() -> None:
     pcm = tone(6.0) + silence(0.5) + tone(5.0)
@@ -23,7 +25,6 @@ def test_of_two_pauses_the_later_one_is_taken() -> None:
 
 @given(st.floats(0.1, 5.0), st.sampled_from((8000, 16_000)))
 def test_the_cut_is_whole_and_in_the_second_half(longest: float, rate: int) -> None:
-    pcm = noise(11.0)
-    at = quiet_place(pcm, rate, longest)
+    at = quiet_place(NOISE, rate, longest)
     assert at % 2 == 0
     assert int(longest * rate) // 2 <= at // 2 <= int(longest * rate)
