@@ -32,6 +32,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m asr_hub.wire.schema --check
 	$(BIN)/python -m asr_hub.config.docs --check
 	$(BIN)/python -m asr_hub.providers.table --check
+	$(BIN)/python -m asr_hub.providers.docs --check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -39,6 +40,7 @@ format: $(VENV)/.dev
 	$(BIN)/python -m asr_hub.wire.schema
 	$(BIN)/python -m asr_hub.config.docs
 	$(BIN)/python -m asr_hub.providers.table
+	$(BIN)/python -m asr_hub.providers.docs
 
 # The benchmarks, one table each. See benchmarks/README.md for the questions they answer.
 bench: $(VENV)/.dev

@@ -112,7 +112,7 @@ class Provider(Section):
     `module:Class`.
     """
     settings: dict[str, Any] = {}
-    """The adapter's own settings."""
+    """The adapter's own settings: see [providers](providers.md)."""
     fallback: str | None = None
     """The provider that is given an utterance which this one cannot hear: it failed twice, or has no memory for it."""
 

@@ -50,7 +50,9 @@ class OpenWakeWordSettings(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float = 0.5
     """Score from which on a phrase is heard, 0 to 1."""
     max_streams: int = 16
+    """Utterances at the same time. One more waits for a slot."""
     wait_s: float = 30.0
+    """Seconds to wait for a slot before `overloaded`."""
 
 
 class OpenWakeWord:

@@ -51,12 +51,14 @@ class PocketSphinxSettings(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float = 30.0
     """How long an utterance waits for a worker; its audio is kept meanwhile."""
     start_timeout_s: float = 60.0
+    """Seconds for loading the models."""
     max_utterance_s: float = 600.0
     """Longer utterances are an error: they are kept in memory whole."""
 
     self_test_clip: str | None = None
     """A mono 16-bit WAV file in `sample_rate`. By default a packaged one, if the models are the engine's own."""
     self_test_text: str | None = None
+    """What is said in it."""
 
     @property
     def is_grammar(self) -> bool:

@@ -51,15 +51,18 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ScriptedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `providers.<name>.settings` may hold for `kind: scripted`."""
+    """What `providers.<name>.settings` may hold for `kind: scripted`, which is for tests and load runs."""
 
     transcript: tuple[str, ...] = ()
     """One word per 200 ms of the session's audio, over and over. Without it a checksum of the audio picks the word."""
     partials: bool = True
+    """Each word is told when it is heard, not with the final alone."""
     block_ms: int = BLOCK_MS
     """Milliseconds of audio per word."""
     max_streams: int = 64
+    """Utterances at the same time. One more waits for a slot."""
     wait_s: float = 5.0
+    """Seconds to wait for a slot before `overloaded`."""
     faults: Faults = Faults()
 
 

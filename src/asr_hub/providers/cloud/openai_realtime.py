@@ -40,6 +40,7 @@ class OpenAIRealtimeSettings(OpenAIServer, frozen=True, kw_only=True):
     """What `providers.<name>.settings` may hold for `kind: openai-realtime`."""
 
     model: str = "gpt-4o-mini-transcribe"
+    """What the server calls it, such as `gpt-transcribe` or `gpt-realtime-whisper`."""
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
     """How long the model waits before it commits to text; for `gpt-realtime-whisper` only."""
 

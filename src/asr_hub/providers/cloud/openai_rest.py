@@ -55,6 +55,7 @@ class OpenAIRestSettings(OpenAIServer, frozen=True, kw_only=True):
     """What `providers.<name>.settings` may hold for `kind: openai`."""
 
     model: str = "gpt-4o-mini-transcribe"
+    """What the server calls it, such as `gpt-transcribe` or `whisper-1`."""
     answer: Literal["auto", "words", "deltas", "text"] = "auto"
     """
     `words`: times and confidence for each word, as Whisper gives; `deltas`: partials while the server decodes, as the

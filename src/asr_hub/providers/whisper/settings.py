@@ -46,6 +46,7 @@ class WhisperSettings(HostSettings, frozen=True, kw_only=True):
     patience: Annotated[float, Meta(ge=1)] = 1.0
     """How many times `beam_size` hypotheses must be finished before the best is taken."""
     length_penalty: float = 1.0
+    """Above 1 favours longer texts among the hypotheses, below 1 shorter ones."""
     repetition_penalty: Annotated[float, Meta(gt=0)] = 1.0
     """Above 1 makes what was said already less likely."""
     no_repeat_ngram_size: Annotated[int, Meta(ge=0)] = 0
