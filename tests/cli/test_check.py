@@ -25,9 +25,46 @@ runner = CliRunner()
 
 def test_every_shape_that_comes_with_the_hub_would_start(tmp_path: Path) -> None:
     (tmp_path / "mdef").touch()
-    done = runner.invoke(app, ["check", *map(str, SHAPES)], env={"ASR_HUB_SPHINX_8K": str(tmp_path)})
+    env = {"ASR_HUB_SPHINX_8K": str(tmp_path), "GOOGLE_CLOUD_PROJECT": "x", "ASR_HUB_MODELS": str(tmp_path)}
+    done = runner.invoke(app, ["check", *map(str, SHAPES)], env=env)
     assert done.exit_code == 0, done.output
-    assert done.stdout.splitlines() == [f"OK {path}" for path in SHAPES]
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if not line.startswith("missing ")] == [f"OK {path}" for path in SHAPES]
+    assert f"missing {FOLDER / 'vosk.yaml'}: providers.vosk: " in done.stdout
+
+
+def test_weights_that_are_not_here_are_told_and_are_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "hub.yaml"
+    path.write_text("providers: {a: {kind: scripted}, w: {kind: faster-whisper}}\nprovider: a\n")
+    models = tmp_path / "models"
+    env = {"ASR_HUB_MODELS": str(models), "HF_HUB_CACHE": str(tmp_path), "HF_HOME": str(tmp_path)}
+    done = runner.invoke(app, ["check", str(path)], env=env)
+    assert done.exit_code == 0
+    first, second = done.stdout.splitlines()
+    assert first == f"OK {path}"
+    assert second.startswith(f"missing {path}: providers.w: faster-whisper: the model 'small' is not here; ")
+    assert "asr-hub models pull faster-whisper-small" in second
+    (models / "faster-whisper" / "faster-whisper-small").mkdir(parents=True)
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
+        (models / "faster-whisper" / "faster-whisper-small" / name).write_text("{}")
+    assert runner.invoke(app, ["check", str(path)], env=env).stdout == f"OK {path}\n"
+
+
+def test_settings_that_are_wrong_are_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "hub.yaml"
+    path.write_text("providers:\n  v: {kind: vosk}\n  w: {kind: faster-whisper, settings: {beam_size: much}}\n")
+    done = runner.invoke(app, ["check", str(path)])
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[:2] == [
+        f"error {path}: providers.v.settings.model: is missing; it has no default",
+        f"error {path}: providers.w.settings.beam_size: expected int, got str",
+    ]
+    assert "missing " not in done.stdout.replace("is missing", "")
+
+
+def test_help_says_what_gives_which_status() -> None:
+    told = " ".join(runner.invoke(app, ["check", "--help"]).stdout.split())
+    assert "missing: weights that are not here" in told and "the status stays 0" in told
 
 
 def test_each_bad_file_is_told_of_and_the_good_ones_too(tmp_path: Path) -> None:

@@ -169,14 +169,31 @@ def test_an_engine_that_cannot_start_is_told_for_the_file(config: Path, clip: Pa
     assert f"{clip}: provider-unavailable: " in done.stderr
 
 
+def test_an_engine_that_cannot_start_is_told_once(config: Path, clip: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "asr_hub", "transcribe", str(clip), "-c", str(config), "--provider", "never"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{clip}: provider-unavailable: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--provider", "sfinx"], "config: --provider sfinx: there is no such provider; there are: commands, never"),
+        (
+            ["--provider", "sfinx"],
+            "error: --provider sfinx: there is no such provider; there are: commands, faster-whisper",
+        ),
+        (["--provider", "comands"], "there is no such provider; did you mean 'commands'?"),
         (["-f", "srt", "-f", "vtt"], "several formats need a folder"),
         (["-f", "doc"], "'doc' is not one of"),
-        (["-o", "hub.yaml"], "config: --output hub.yaml: cannot be made"),
-        (["-c", "none.yaml"], "config: none.yaml: there is no such file"),
+        (["-o", "hub.yaml"], "error: --output hub.yaml: cannot be made"),
+        (["-c", "none.yaml"], "error: none.yaml: there is no such file"),
     ],
 )
 def test_a_wrong_call_is_told_before_any_work(

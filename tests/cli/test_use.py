@@ -32,7 +32,7 @@ def test_a_provider_is_added_and_chosen(tmp_path: Path) -> None:
     path.write_text("# mine\nprovider: auto   # the best\nserver: {port: 0}\n")
     done = run("pocketsphinx", "-c", path)
     assert done.exit_code == 0, done.stderr
-    assert done.stdout == f"OK {path}: provider pocketsphinx\n"
+    assert done.stdout == f"OK {path}: provider pocketsphinx\nNext: asr-hub serve --config {path}\n"
     assert path.read_text() == (
         "# mine\nprovider: pocketsphinx   # the best\nserver: {port: 0}\n"
         "providers:\n  pocketsphinx:\n    kind: pocketsphinx\n"
@@ -49,6 +49,36 @@ def test_an_entry_that_is_there_stays(tmp_path: Path) -> None:
     assert path.read_text() == text.replace("provider: a", "provider: b")
 
 
+@pytest.mark.parametrize("before", ["auto", "gone"])
+def test_a_kind_means_its_only_entry(tmp_path: Path, before: str) -> None:
+    path = tmp_path / "hub.yaml"
+    text = f"provider: {before}\nproviders:\n  a: {{kind: scripted}}\n  b: {{kind: pocketsphinx}}\n"
+    path.write_text(text)
+    done = run("scripted", "-c", path)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines()[0] == f"OK {path}: provider a, the one of kind scripted"
+    assert path.read_text() == text.replace(f"provider: {before}", "provider: a")
+
+
+def test_the_model_goes_to_the_only_entry_of_the_kind(tmp_path: Path) -> None:
+    path = tmp_path / "hub.yaml"
+    path.write_text("providers: {small: {kind: vosk, settings: {model: one}}}\n")
+    done = run("vosk", "-c", path, "-m", "two")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines()[1].startswith("missing ")
+    assert done.stdout.splitlines()[2] == f"Next: asr-hub serve --config {path}"
+    providers = load(path).providers
+    assert list(providers) == ["small"]
+    assert providers["small"].settings == {"model": "two"}
+
+
+def test_a_kind_with_several_entries_gets_one_of_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "hub.yaml"
+    path.write_text("providers:\n  a: {kind: scripted}\n  b: {kind: scripted}\n")
+    assert run("scripted", "-c", path).exit_code == 0
+    assert list(load(path).providers) == ["a", "b", "scripted"]
+
+
 def test_a_file_is_made_with_a_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("scripted").exit_code == 0
@@ -62,6 +92,13 @@ def test_what_cannot_be_leaves_the_file_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "hub.yaml"
     for text, arguments, problem in [
         ("provider: auto\n", ["sfinx"], "no kind of engine is called so; there are: auto, "),
+        ("provider: auto\n", ["pocketsfinx"], "is called so; did you mean 'pocketsphinx'?"),
+        ("providers: {mine: {kind: scripted}}\n", ["mein"], "is called so; did you mean 'mine'?"),
+        (
+            "provider: auto\n",
+            ["vosk"],
+            "error: vosk needs a model: asr-hub use vosk --model NAME; asr-hub models list shows them",
+        ),
         ("provider: auto\n", ["auto", "-m", "x"], "--model needs a provider"),
         ("server: {prot: 1}\n", ["scripted"], "did you mean `port`?"),
         ("a: [\n", ["scripted"], "is not YAML"),

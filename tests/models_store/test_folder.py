@@ -50,6 +50,8 @@ def test_a_name_is_looked_up_below_its_engine(tmp_path: Path, asked: str, engine
         ("small", "faster-whisper", "do: asr-hub models pull faster-whisper-small."),
         ("hf:me/mine", "funasr", "do: asr-hub models pull hf:me/mine --engine funasr."),
         ("me/mine", "funasr", "asr-hub models pull hf:me/mine --engine funasr"),
+        ("smal", "faster-whisper", "the model 'smal' is not here; did you mean small or "),
+        ("smal", "vosk", "the model 'smal' is not here; put its files into"),
         ("unheard-of", "vosk", "put its files into {folder}/vosk/unheard-of"),
         ("vosk-model-small-en-us-0.15", "vosk", "into {folder}/vosk/vosk-model-small-en-us-0.15. vosk needs am/"),
         ("paraformer-zh", "funasr", "from https://huggingface.co/funasr/paraformer-zh into {folder}/funasr"),

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from asr_hub.config import schema
 from asr_hub.config.loader import load
-from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError, HubError
 from asr_hub.providers import registry
 from asr_hub.providers.base import Provider
@@ -18,7 +18,13 @@ from asr_hub.providers.policy import stay_inside
 
 
 def check(configs: Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...")]) -> None:
-    """Check configuration files: keys, values, variables, engines and their settings. Starts nothing."""
+    """
+    Check configuration files: keys, values, variables, engines and their settings. Starts nothing.
+
+    error: what keeps a hub from running with the file. Status 1.
+
+    missing: weights that are not here. The hub starts and tries again: the status stays 0.
+    """
     console = Console(soft_wrap=True, highlight=False)
     is_good = True
     for path in configs:
@@ -28,6 +34,8 @@ def check(configs: Annotated[list[Path], typer.Argument(help="YAML files.", meta
             console.print(f"[green]OK[/] {escape(str(path))}")
         for problem in problems:
             console.print(f"[bold red]error[/] {escape(problem)}")
+        for name, lack in missing_weights(path).items():
+            console.print(f"[yellow]missing[/] {escape(f'{path}: providers.{name}: {lack}')}")
     if not is_good:
         raise typer.Exit(1)
 
@@ -42,7 +50,26 @@ def problems_of(path: Path | None) -> list[str]:
     return [f"{place}{problem}" for problem in _engine_problems(config)]
 
 
-def _engine_problems(config: Config) -> list[str]:
+def missing_weights(path: Path | None) -> dict[str, str]:
+    """What is not here of the weights of each provider of a configuration, by its name, with the remedy."""
+    try:
+        config = load(path)
+    except ConfigError:
+        return {}
+    lacks = {name: _lack(name, entry) for name, entry in config.providers.items()}
+    return {name: lack for name, lack in lacks.items() if lack}
+
+
+def _lack(name: str, entry: schema.Provider) -> str | None:
+    try:
+        registry.load(entry.kind, name, entry.settings)
+        return registry.missing_weights(entry.kind, entry.settings)
+    except HubError:
+        # Told as a problem: weights are looked for by settings that are right.
+        return None
+
+
+def _engine_problems(config: schema.Config) -> list[str]:
     problems = []
     providers: dict[str, Provider] = {}
     entries = {name: registry.Entry(it.kind, it.settings) for name, it in config.providers.items()}

@@ -37,9 +37,9 @@ async def _converse(
     async with connect(url, max_size=None, compression=None) as socket:
         await socket.send(_encode(start).decode())
         first = _decode(await socket.recv())
-        on_message(first)
         if not isinstance(first, Ready):
             raise ProviderUnavailable(first.message if isinstance(first, Error) else f"{url} is no hub")
+        on_message(first)
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(_send(socket.send, audio))
             async for data in socket:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from asr_hub.app import Serving, serving
 from asr_hub.audio.files import decode
@@ -27,6 +28,10 @@ from asr_hub.wire.messages import Start
 
 BLOCK_S = 0.1
 
+_EMBEDDED = """\
+This was the embedded engine, and it is modest: good at commands, poor at dictation.
+Whisper and others are one line of YAML: see "Any engine" in README.md."""
+
 
 def demo(
     file: Annotated[Path | None, typer.Argument(help="Any audio file; without it, a spoken sample of ours.")] = None,
@@ -40,12 +45,13 @@ def demo(
     with refused():
         settings = load(config)
         settings = settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})
-        logs.configure(level="warning")
+        # The screen shows what fails.
+        logs.configure(level="error")
         run(_demo(settings, file, stays=not once and Console().is_terminal))
 
 
 async def _demo(config: Config, file: Path | None, *, stays: bool) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     screen = Screen(console)
     began = time.monotonic()
     console.print("Starting the hub …", style="dim")
@@ -56,7 +62,9 @@ async def _demo(config: Config, file: Path | None, *, stays: bool) -> None:
                 console.print(resolved, style="dim")
             console.print()
             await converse(running.stream_url, Start(), _spoken(file or sample), screen.show)
-            _tell(console, screen, running, stays=stays)
+            _tell(console, screen)
+            console.print(f"\n{_closing(config, running)}")
+            _say_how_to_go_on(console, running, stays=stays)
             if stays:
                 await asyncio.Event().wait()
 
@@ -78,16 +86,31 @@ def _resolved(running: Serving) -> str | None:
     return f"auto: {resolution.reason}" if resolution is not None else None
 
 
-def _tell(console: Console, screen: Screen, running: Serving, *, stays: bool) -> None:
+def _closing(config: Config, running: Serving) -> str:
+    """What to think of the text above: words about the provider that listened."""
+    resolution = select_system(running.hub.store.state).resolution
+    name = resolution.provider if resolution is not None else config.provider
+    # Without an entry, `auto` takes a kind by its own name.
+    kind = config.providers[name].kind if name in config.providers else name
+    if kind == "pocketsphinx":
+        return _EMBEDDED
+    listened = name if name == kind else f"{name} ({kind})"
+    return f"{escape(listened)} listened. [bold]asr-hub doctor[/] lists what else this machine has."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _tell(console: Console, screen: Screen) -> None:
     finals = [final for final in screen.finals if final.hypothesis.text]
     latencies = sorted(final.latency_ms for final in finals if final.latency_ms is not None)
     middle = f", a final {latencies[len(latencies) // 2]} ms after its endpoint (median)" if latencies else ""
-    console.print(f"\n{len(finals)} utterances, {screen.partials} partials{middle}.", style="dim")
-    console.print(
-        "\nThe embedded engine works everywhere and is modest: good at commands, poor at dictation, English only.\n"
-        "A better engine is another provider, one line of YAML: [bold]asr-hub doctor[/] lists what this machine has,\n"
-        "docs/how-to/add-an-engine.md shows how to add one."
-    )
+    heard = f"{_count(len(finals), 'utterance')}, {_count(screen.partials, 'partial')}"
+    console.print(f"\n{heard}{middle}.", style="dim")
+
+
+def _say_how_to_go_on(console: Console, running: Serving, *, stays: bool) -> None:
     if stays:
         console.print(f"\nThe hub keeps running: [bold]{running.url}[/]   API docs: [bold]{running.url}/docs[/]")
         console.print("Ctrl-C ends it.", style="dim")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from enum import StrEnum
 from importlib import import_module, metadata
 from pathlib import Path
@@ -21,8 +22,8 @@ from asr_hub.audio.operators.fsmn import FsmnVad
 from asr_hub.audio.operators.silero import SileroVad
 from asr_hub.cli.check import problems_of
 from asr_hub.config.loader import load
-from asr_hub.config.schema import Config, Server
-from asr_hub.errors import ConfigError, HubError
+from asr_hub.config.schema import Config, Provider, Server
+from asr_hub.errors import ConfigError, HubError, ProviderUnavailable
 from asr_hub.models.folder import find
 from asr_hub.providers import registry
 
@@ -32,6 +33,9 @@ PYTHON = ((3, 11), (3, 13))
 CODECS = {"mp3": "mp3", "aac": "m4a, mp4", "flac": "flac", "opus": "opus, webm", "vorbis": "ogg", "wmav2": "wma"}
 """Decoders, and the files that need them."""
 
+OF_TESTS = frozenset({"scripted"})
+"""Kinds that hear nothing real."""
+
 ENOUGH_MEMORY = 512 * 2**20
 """Bytes. The hub with its embedded engine at rest, and some sessions."""
 
@@ -40,6 +44,8 @@ class Verdict(StrEnum):
     GOOD = "good"
     OPTIONAL = "optional"
     """Missing, and the configuration runs without it."""
+    MISSING = "missing"
+    """The configuration names it. The hub starts without it and tries again."""
     BROKEN = "broken"
     """The configuration cannot run."""
 
@@ -80,7 +86,8 @@ def examine(path: Path | None) -> list[Finding]:
     return [
         _python(sys.version_info[:2]),
         *_configuration(path),
-        *map(_engine, sorted(registry.kinds())),
+        *_providers(config),
+        *_others({entry.kind for entry in config.providers.values()}),
         _vad(config),
         _codecs(),
         _port(config.server),
@@ -107,16 +114,50 @@ def _configuration(path: Path | None) -> Iterator[Finding]:
         yield Finding("configuration", Verdict.GOOD, name)
     for problem in problems:
         detail, _, remedy = problem.partition("; ")
-        yield Finding("configuration", Verdict.BROKEN, detail, remedy)
+        yield Finding("configuration", Verdict.BROKEN, detail, remedy.removeprefix("do: "))
 
 
-def _engine(kind: str) -> Finding:
-    found = registry.available(kind)
-    lacks = registry.missing_weights(kind, {}) if found.ok else None
-    # Whether a missing one is needed is said by the configuration.
-    if lacks is not None:
-        return Finding(f"engine {kind}", Verdict.OPTIONAL, f"{found.reason}, its default model is not here", lacks)
-    return Finding(f"engine {kind}", Verdict.GOOD if found.ok else Verdict.OPTIONAL, found.reason, found.remedy)
+def _providers(config: Config) -> Iterator[Finding]:
+    """What the configuration names: is the engine installed, are the weights here?"""
+    for name, entry in config.providers.items():
+        try:
+            yield _provider(name, entry)
+        except HubError:
+            # A kind or settings that are wrong are told with the configuration.
+            continue
+    if config.provider == "auto":
+        entries = {name: registry.Entry(it.kind, it.settings) for name, it in config.providers.items()}
+        with contextlib.suppress(ProviderUnavailable):
+            yield Finding("provider auto", Verdict.GOOD, registry.resolve_auto(entries)[1])
+
+
+def _provider(name: str, entry: Provider) -> Finding:
+    what = f"provider {name}"
+    found = registry.available(entry.kind)
+    if not found.ok:
+        return Finding(what, Verdict.BROKEN, found.reason, found.remedy)
+    registry.load(entry.kind, name, entry.settings)
+    lacks = registry.missing_weights(entry.kind, entry.settings)
+    if lacks:
+        return Finding(what, Verdict.MISSING, f"{found.reason}, its weights are not here", lacks)
+    has_weights = bool(registry.kinds().get(entry.kind, registry.Kind(target="")).weights)
+    return Finding(what, Verdict.GOOD, f"{found.reason}, its weights are here" if has_weights else found.reason)
+
+
+def _others(configured: Set[str]) -> Iterator[Finding]:
+    """The engines that the configuration does not name: one finding for those that the same command brings."""
+    absent: dict[str, list[str]] = {}
+    for kind in sorted(registry.kinds().keys() - configured - OF_TESTS):
+        found = registry.available(kind)
+        if not found.ok:
+            absent.setdefault(found.remedy, []).append(kind)
+        elif registry.missing_weights(kind, {}):
+            remedy = f"asr-hub models list --engine {kind} shows its models; asr-hub use {kind} --model NAME takes one"
+            yield Finding(f"engine {kind}", Verdict.OPTIONAL, "installed, without a model", remedy)
+        else:
+            yield Finding(f"engine {kind}", Verdict.GOOD, "installed")
+    for remedy, kinds in absent.items():
+        yield Finding(f"engine {', '.join(kinds)}", Verdict.OPTIONAL, "not installed", remedy)
 
 
 def _vad(config: Config) -> Finding:
@@ -238,17 +279,18 @@ def _show(findings: Sequence[Finding], console: Console) -> None:
     marks = {
         Verdict.GOOD: "[green]good[/]",
         Verdict.OPTIONAL: "[yellow]optional[/]",
+        Verdict.MISSING: "[yellow]missing[/]",
         Verdict.BROKEN: "[bold red]broken[/]",
     }
     table = Table("", "what", "found", show_edge=False)
     for finding in findings:
-        table.add_row(marks[finding.verdict], finding.what, escape(finding.detail))
+        table.add_row(marks[finding.verdict], escape(finding.what), escape(finding.detail))
     console.print(table)
     # Not in the table: a command must be whole to be copied.
+    remedies: dict[tuple[Verdict, str], list[str]] = {}
     for finding in findings:
         if finding.remedy:
-            console.print(
-                f"\n{marks[finding.verdict]} {finding.what}:\n  {escape(finding.remedy)}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            remedies.setdefault((finding.verdict, finding.remedy), []).append(finding.what)
+    for (verdict, remedy), whats in remedies.items():
+        what = ", ".join(whats)
+        console.print(f"\n{marks[verdict]} {escape(what)}:\n  {escape(remedy)}", highlight=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
+from rich.text import Text
 
 from asr_hub.cli.refusal import refused
 from asr_hub.errors import ConfigError, NotFound, ProviderUnavailable
@@ -25,6 +26,10 @@ app = typer.Typer(no_args_is_help=True, help="Weights for the engines: list, pul
 Name = Annotated[str, typer.Argument(help="A name or alias of the list, or hf:OWNER/REPO[@REVISION].")]
 Engine = Annotated[str | None, typer.Option("--engine", "-e", help="The engine that the model is for.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+ROOM_FOR_ABOUT = 120
+"""Columns of a terminal from which on the list says what each model is."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -55,14 +60,15 @@ def list_models(
         encoded = msgspec.json.encode({"folder": str(models_folder()), "models": rows})
         typer.echo(msgspec.json.format(encoded, indent=2).decode())
         return
-    table = Table("", "engine", "name", "size", "languages", "licence", "what it is", show_edge=False)
-    for row in rows:
-        name = escape(row.name + (f" ({', '.join(row.aliases)})" if row.aliases else ""))
-        mark = "[green]here[/]" if row.is_here else ""
-        table.add_row(mark, row.engine, name, _human(row.size), row.languages, escape(row.licence), escape(row.about))
-    console = Console()
-    console.print(table)
-    console.print(f"\nModels live in {escape(str(models_folder()))}", highlight=False, soft_wrap=True)
+    # Soft wrap: a name that is cut cannot be copied into `pull`.
+    console = Console(highlight=False, soft_wrap=True)
+    is_wide = not console.is_terminal or console.width >= ROOM_FOR_ABOUT
+    for name in dict.fromkeys(row.engine for row in rows):
+        console.print(f"[bold]{escape(name)}[/]")
+        for line in _lines([row for row in rows if row.engine == name], with_about=is_wide):
+            console.print(line)
+        console.print()
+    console.print(f"Models live in {escape(str(models_folder()))}")
 
 
 @app.command()
@@ -75,6 +81,8 @@ def pull(name: Name, engine: Engine = None, yes: Yes = False) -> None:
         if target.is_dir():
             console.print(f"{escape(model.name)} is here already; `asr-hub models verify` checks it")
         else:
+            if not _can_ask(yes):
+                _show_listed(model, console)
             _may_ask(yes, f"pull {name}")
             _fetch(model, yes, console)
             if model.is_recogniser:
@@ -99,6 +107,8 @@ def verify(
     is_good = True
     with refused():
         places = [one(name, engine)] if name else [found for found in installed() if engine in (None, found.engine)]
+        if not places:
+            console.print("no models here")
         for found in places:
             is_good = _verify(found, console) and is_good
     if not is_good:
@@ -157,6 +167,23 @@ def _own_row(found: Installed) -> Row:
     )
 
 
+def _lines(rows: Sequence[Row], *, with_about: bool) -> Iterator[Text]:
+    """The models of one engine, a line for each, in columns."""
+    cells = [
+        (f"{row.name} ({', '.join(row.aliases)})" if row.aliases else row.name, _human(row.size), row.languages)
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row, (name, size, languages) in zip(rows, cells, strict=True):
+        line = Text(f"  {name:<{widths[0]}}  {size:>{widths[1]}}  {languages:<{widths[2]}}  {row.licence}")
+        if row.is_here:
+            line.append("  [installed]", "green")
+        if with_about and row.about:
+            line.append(f"  {row.about}", "dim")
+        line.rstrip()
+        yield line
+
+
 def _fetch(model: Model, yes: bool, console: Console) -> None:
     try:
         with sources.web() as client:
@@ -192,6 +219,12 @@ def _show(plan: Plan, console: Console) -> None:
         console.print(f"[dim]{key:>8}[/]  {escape(value)}")
 
 
+def _show_listed(model: Model, console: Console) -> None:
+    """What is known of a model before its source is asked."""
+    size = _human(model.size) if model.size else "size on its page"
+    console.print(f"{escape(model.name)}: {size}, licence: {escape(model.licence)}, see {model.page}")
+
+
 def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -221,8 +254,12 @@ def _verify(found: Installed, console: Console) -> bool:
     return not wrong
 
 
+def _can_ask(yes: bool) -> bool:
+    return yes or (sys.stdin.isatty() and sys.stderr.isatty())
+
+
 def _may_ask(yes: bool, command: str) -> None:
-    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _can_ask(yes):
         raise ConfigError(f"nobody is here to be asked: asr-hub models {command} --yes")
 
 

@@ -14,9 +14,9 @@ from asr_hub.errors import HubError
 
 @contextmanager
 def refused() -> Iterator[None]:
-    """Print a HubError raised inside and leave with status 2."""
+    """Print a HubError raised inside and leave with status 2. Its code is for programs and stays out."""
     try:
         yield
     except HubError as exc:
-        Console(stderr=True).print(f"[bold red]{exc.code}[/]: {escape(str(exc))}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(exc))}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None

@@ -26,6 +26,7 @@ from asr_hub.errors import ConfigError, HubError
 from asr_hub.model import HUB_RATE, AudioFormat, Hypothesis
 from asr_hub.protocols.port import AttachmentPort, HubPort
 from asr_hub.providers import registry
+from asr_hub.providers.settings import suggestion
 from asr_hub.telemetry import logs
 from asr_hub.wire import messages as wire
 
@@ -59,7 +60,8 @@ def transcribe(
         raise typer.BadParameter("several formats need a folder: --output DIR", param_hint="--output")
     with refused():
         settings = _for_files(load(config), provider)
-        logs.configure("warning", settings.logging.format, settings.logging.transcripts)
+        # What fails is told once for each file, when all are heard.
+        logs.configure("error", settings.logging.format, settings.logging.transcripts)
         folder = None if output == "-" else _folder(Path(output))
         wish = _Wish(
             language, tuple(word for each in hotwords or () for word in map(str.strip, each.split(",")) if word)
@@ -228,8 +230,8 @@ def _for_files(config: schema.Config, provider: str | None) -> schema.Config:
         if entry is None and name in registry.kinds():
             entry = schema.Provider(kind=name)
         if entry is None:
-            there = ", ".join(sorted({*config.providers, *registry.kinds()}))
-            raise ConfigError(f"--provider {name}: there is no such provider; there are: {there}")
+            there = {*config.providers, *registry.kinds()}
+            raise ConfigError(f"--provider {name}: there is no such provider; {suggestion(name, there)}")
         changes |= {"provider": name, "providers": {name: entry}}
     return config.model_copy(update=changes)
 

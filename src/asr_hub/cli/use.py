@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -12,9 +14,10 @@ from rich.markup import escape
 from asr_hub.cli.refusal import refused
 from asr_hub.config import edit
 from asr_hub.config.loader import parse
-from asr_hub.config.schema import Config
+from asr_hub.config.schema import Config, Provider
 from asr_hub.errors import ConfigError, ProviderUnavailable
 from asr_hub.providers import registry
+from asr_hub.providers.settings import suggestion
 
 
 def use(
@@ -26,16 +29,27 @@ def use(
 ) -> None:
     """Choose the engine that listens. Nothing else in the file changes: comments, order and quotes stay."""
     with refused():
-        missing = change(config, provider, model)
+        done = change(config, provider, model)
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[green]OK[/] {escape(str(config))}: provider {escape(provider)}")
-    if missing:
-        console.print(f"[yellow]missing[/] {escape(missing)}")
+    of_kind = f", the one of kind {provider}" if done.name != provider else ""
+    console.print(f"[green]OK[/] {escape(f'{config}: provider {done.name}{of_kind}')}")
+    if done.missing:
+        console.print(f"[yellow]missing[/] {escape(done.missing)}")
+    console.print(f"Next: asr-hub serve --config {escape(shlex.quote(str(config)))}")
 
 
-def change(path: Path, provider: str, model: str | None = None) -> str:
+class Change(NamedTuple):
+    """What a configuration file came to say."""
+
+    name: str
+    """The provider that listens: an entry of `providers`, or `auto`."""
+    missing: str
+    """What it lacks to run on this machine, with the remedy, or nothing."""
+
+
+def change(path: Path, provider: str, model: str | None = None) -> Change:
     """
-    Make `provider` the one of the configuration file, and give what is missing for it to run, or nothing.
+    Make `provider` the one of the configuration file: an entry, or a kind, whose only entry is then taken.
 
     Raises ConfigError, and leaves the file as it is, for a provider that is not known, a file that cannot be changed,
     and where the result would be no configuration.
@@ -43,30 +57,49 @@ def change(path: Path, provider: str, model: str | None = None) -> str:
     if provider == "auto" and model:
         raise ConfigError("--model needs a provider: `auto` chooses one itself")
     before = edit.read(path)
+    text = before if before is not None else edit.HEADER.replace("FILE", path.name)
     try:
-        text = _edited(before if before is not None else edit.HEADER.replace("FILE", path.name), provider, model)
+        name, kind = _entry(text, provider)
+    except ConfigError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+    unnamed = registry.missing_model(kind, {}) if kind is not None and model is None else None
+    if unnamed:
+        raise ConfigError(unnamed)
+    try:
+        text = edit.use_provider(text, name, kind=kind, model=model)
     except ConfigError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
     try:
         config = parse(text, str(path))
-        missing = _missing(config, provider)
+        missing = _missing(config, name)
     except ConfigError as exc:
         state = "is as it was" if before is not None else "is not made"
         raise ConfigError(f"{exc}\n{path} {state}") from exc
     edit.replace(path, text)
-    return missing
+    return Change(name, missing)
 
 
-def _edited(text: str, provider: str, model: str | None) -> str:
-    kind = None
-    if provider != "auto" and not edit.has_entry(text, provider):
-        if provider not in registry.kinds():
-            raise ConfigError(
-                f"`providers` has no entry {provider!r}, and no kind of engine is called so; "
-                f"there are: auto, {', '.join(sorted(registry.kinds()))}"
-            )
-        kind = provider
-    return edit.use_provider(text, provider, kind=kind, model=model)
+def _entry(text: str, provider: str) -> tuple[str, str | None]:
+    """The entry of `providers` that is meant, and its kind where it is to be made."""
+    if provider == "auto" or edit.has_entry(text, provider):
+        return provider, None
+    entries = _entries(text)
+    if provider not in registry.kinds():
+        known = {"auto", *entries, *registry.kinds()}
+        raise ConfigError(
+            f"`providers` has no entry {provider!r}, and no kind of engine is called so; {suggestion(provider, known)}"
+        )
+    of_kind = [name for name, entry in entries.items() if entry.kind == provider]
+    return (of_kind[0], None) if len(of_kind) == 1 else (provider, provider)
+
+
+def _entries(text: str) -> Mapping[str, Provider]:
+    """The providers of a configuration, whichever of them it names as its own."""
+    try:
+        return parse(edit.use_provider(text, "auto"), "").providers
+    except ConfigError:
+        # What is wrong is told where the changed text is read, with its place.
+        return {}
 
 
 def _missing(config: Config, provider: str) -> str:

@@ -105,7 +105,13 @@ def wanted(name: str, engine: str | None = None) -> Model:
         raise ConfigError(f"{name}: say which engine it is for: --engine with one of {engines}")
     if _HUB.fullmatch(f"hf:{name}"):
         raise NotFound(f"{name!r} is not in the catalogue; for a repository of Hugging Face write hf:{name}")
-    names = [other for model in catalogue().models for other in (model.name, *model.aliases)]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`asr-hub models list` shows the names"
+    hint = suggestion(name) or "`asr-hub models list` shows the names"
     raise NotFound(f"{name!r} is not in the catalogue; {hint} Any other comes as hf:OWNER/REPO with --engine")
+
+
+def suggestion(name: str, engine: str | None = None) -> str:
+    """`did you mean …?` with the names that are near one that is not in the list; nothing where none is."""
+    models = [model for model in catalogue().models if engine in (None, model.engine)]
+    names = [other for model in models for other in (model.name, *model.aliases)]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else ""

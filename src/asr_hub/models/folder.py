@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from asr_hub.errors import NotFound, ProviderUnavailable
-from asr_hub.models.catalogue import NAME, Model, catalogue, known
+from asr_hub.models.catalogue import NAME, Model, catalogue, known, suggestion
 
 VARIABLE = "ASR_HUB_MODELS"
 
@@ -56,8 +56,8 @@ def find(name_or_path: str, *, engine: str, env: Mapping[str, str] = os.environ)
 def remedy(name: str, engine: str, folder: Path, model: Model | None) -> str:
     """How a model comes to this machine, with network and without."""
     if model is None:
-        fetch = f"put its files into {folder}, or see `asr-hub models list` for models that can be fetched"
-        return f"{fetch}. {holds(engine, folder)}"
+        put = f"put its files into {folder}, or see `asr-hub models list` for models that can be fetched"
+        return " ".join(filter(None, (suggestion(name, engine), f"{put}. {holds(engine, folder)}")))
     return f"do: asr-hub models pull {pull_name(model)}. Without network: {by_hand(model, folder)}"
 
 

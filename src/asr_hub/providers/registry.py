@@ -12,6 +12,7 @@ import msgspec
 from asr_hub.errors import ConfigError, ProviderUnavailable
 from asr_hub.model import ProviderName
 from asr_hub.providers.base import Capabilities, Provider
+from asr_hub.providers.settings import suggestion
 
 GROUP = "asr_hub.providers"
 """Entry points of this group add kinds: `name = "package.module:Class"`, called as `Class(name, settings)`."""
@@ -142,7 +143,17 @@ def available(kind: str) -> Availability:
     module = entry.sdk or entry.target.partition(":")[0]
     if _is_installed(module):
         return Availability(ok=True, reason=f"{entry.sdk} is installed" if entry.sdk else "needs no engine")
-    return Availability(ok=False, reason=f"the module {module!r} is not installed", remedy=entry.install)
+    if ":" in kind:
+        reason = f"the module {module!r} cannot be found"
+        return Availability(ok=False, reason=reason, remedy="put its folder on PYTHONPATH")
+    return Availability(ok=False, reason=f"the module {module!r} is not installed", remedy=_install(kind, entry))
+
+
+def missing_model(kind: str, settings: Mapping[str, Any]) -> str | None:
+    """How to name a model, where a provider of this kind needs one named and these settings do not; else nothing."""
+    if "model" not in _known(kind).example or "model" in settings:
+        return None
+    return f"{kind} needs a model: asr-hub use {kind} --model NAME; asr-hub models list shows them"
 
 
 def missing_weights(kind: str, settings: Mapping[str, Any]) -> str | None:
@@ -150,6 +161,9 @@ def missing_weights(kind: str, settings: Mapping[str, Any]) -> str | None:
     entry = _known(kind)
     if not entry.weights:
         return None
+    unnamed = missing_model(kind, settings)
+    if unnamed:
+        return unnamed
     found: str | None = _function(entry.weights)(settings)
     return found
 
@@ -196,28 +210,40 @@ def load(kind: str, name: str, settings: Mapping[str, Any]) -> Provider:
     """
     Build the provider `name` of `kind`; nothing is started yet.
 
-    Raises ConfigError for an unknown kind or setting, ProviderUnavailable with the command to run where the engine is
-    not installed.
+    Raises ConfigError for an unknown kind, class or setting, ProviderUnavailable with the command to run where the
+    engine is not installed.
     """
     entry = _known(kind)
     found = available(kind)
     if not found.ok:
-        raise ProviderUnavailable(f"{name}: {found.reason}; do: {found.remedy}")
+        do = "" if ":" in kind else "do: "
+        raise ProviderUnavailable(f"{name}: {found.reason}; {do}{found.remedy}")
     module, _, attribute = entry.target.partition(":")
     try:
-        factory: Callable[[ProviderName, Mapping[str, Any]], Provider] = getattr(import_module(module), attribute)
+        imported = import_module(module)
     except ImportError as exc:
         raise ProviderUnavailable(f"{name}: {kind} needs the module {exc.name}: pip install {exc.name}") from exc
+    factory: Callable[[ProviderName, Mapping[str, Any]], Provider] | None = getattr(imported, attribute, None)
+    if factory is None:
+        raise ConfigError(f"the module {module!r} has no {attribute!r}; name the class of a provider that is in it")
     return factory(ProviderName(name), settings)
 
 
 def _known(kind: str) -> Kind:
     if ":" in kind:
+        if not all(part.isidentifier() for part in kind.replace(":", ".", 1).split(".")):
+            raise ConfigError(f"provider kind {kind!r} is no class; write it as package.module:Class")
         return Kind(target=kind)
     known = kinds()
     if kind not in known:
-        raise ConfigError(f"provider kind {kind!r} is not known; there are: {', '.join(sorted(known))}")
+        raise ConfigError(f"provider kind {kind!r} is not known; {suggestion(kind, known)}")
     return known[kind]
+
+
+def _install(kind: str, entry: Kind) -> str:
+    if entry.install:
+        return entry.install
+    return f"pip install {entry.sdk}" if entry.sdk else f"install the package that brings {kind!r} again"
 
 
 def _function(path: str) -> Callable[[Mapping[str, Any]], Any]:

@@ -73,10 +73,10 @@ async def test_utterances_longer_than_the_window_are_heard_to_their_end(start: S
 
 async def test_wrong_settings_are_named_before_anything_starts() -> None:
     for settings, message in (
-        ({"beam_size": 0}, "providers.whisper.settings: .*beam_size"),
+        ({"beam_size": 0}, r"providers\.whisper\.settings\.beam_size"),
         ({"temperatures": [0.2]}, "temperatures begin with 0"),
         ({"temperatures": []}, "temperatures begin with 0"),
-        ({"window": "tight"}, "providers.whisper.settings: .*window"),
+        ({"window": "tight"}, r"providers\.whisper\.settings\.window"),
         ({"beam": 5}, "'beam' is not known"),
     ):
         with pytest.raises(ConfigError, match=message):
