@@ -16,6 +16,7 @@ Every error the hub raises on purpose.
   + ProviderError           the engine failed
     - ProviderUnavailable     not installed, no weights, or not started
     - ProviderTimeout         no answer in time
+    - ProviderDied            the engine's process ended in the middle
     - OutOfMemory             the device has no memory left
 
 A `ClientError` carries a finer `code` than its class where a client can act on it: the code is the name on the wire.
@@ -112,6 +113,10 @@ class ProviderUnavailable(ProviderError):
 
 class ProviderTimeout(ProviderError):
     code = "provider-timeout"
+
+
+class ProviderDied(ProviderError):
+    """Whoever was being heard then is told this, whoever's audio it was that ended the process."""
 
 
 class OutOfMemory(ProviderError):

@@ -13,7 +13,15 @@ import msgspec
 from asr_hub.audio.operators.base import SpeechEnd
 from asr_hub.audio.operators.resample import Resample
 from asr_hub.effects.utterance import Utterance
-from asr_hub.errors import HubError, OutOfMemory, ProviderError, ProviderTimeout, ProviderUnavailable, unwrapped
+from asr_hub.errors import (
+    HubError,
+    OutOfMemory,
+    ProviderDied,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    unwrapped,
+)
 from asr_hub.model import AudioFrame, EndpointReason, Hypothesis, ProviderName, SessionId
 from asr_hub.providers.base import Provider, RecognitionOptions, RecognitionStream, Suppressed
 from asr_hub.store.event import Event
@@ -39,6 +47,9 @@ _replace = msgspec.structs.replace
 
 ATTEMPTS = 2
 """How often one utterance is given to an engine that fails."""
+
+DEATHS = 4
+"""The same, where the engine's process ended meanwhile: that may be the fault of another's utterance."""
 
 STALL_S = 30.0
 """Seconds for which an engine may take no audio; then it is taken for dead and the utterance is given anew."""
@@ -312,16 +323,19 @@ class Recogniser:
 
     async def _ask(self, utterance: Utterance, name: ProviderName, record: Session | None) -> Hypothesis | HubError:
         """The final of one provider, or why it has none, tried as often as there is hope."""
-        for attempt in range(1, ATTEMPTS + 1):
+        failures = deaths = 0
+        while True:
             try:
                 return await self._attempt(utterance, name, record)
             except HubError as exc:
                 _obey_cancel()
+                has_died = isinstance(exc, ProviderDied)
+                deaths += has_died
+                failures += not has_died
                 hopeless = not exc.retryable or isinstance(exc, OutOfMemory | ProviderUnavailable)
-                if attempt == ATTEMPTS or hopeless:
+                if hopeless or failures == ATTEMPTS or deaths == DEATHS:
                     return exc
             utterance.rewind()
-        raise AssertionError("the last attempt returns")
 
     def _hand_on(self, utterance: Utterance, name: ProviderName, to: ProviderName, why: HubError) -> None:
         utterance.rewind()
@@ -414,6 +428,7 @@ class Recogniser:
             hotwords=record.hotwords,
             sample_rate=rate,
             partials=record.partials and not self._around.is_strained(provider.name),
+            patient=self._around.next_after(provider.name, record.language) is None,
         )
 
     # What is said.

@@ -21,6 +21,9 @@ from asr_hub.store.slices.providers import (
     ProviderStopped,
     ProviderUnloaded,
 )
+from asr_hub.telemetry import logs
+
+_log = logs.get(__name__)
 
 FIRST_RETRY_S = 2.0
 LONGEST_RETRY_S = 60.0
@@ -112,20 +115,24 @@ class Engines:
 
         Raises ConfigError: a setting that is wrong now will be wrong later.
         """
-        with unwrapped():
-            async with asyncio.TaskGroup() as group:
-                for name in self._makers:
-                    group.create_task(self._start_or_retry(name))
+        try:
+            with unwrapped():
+                async with asyncio.TaskGroup() as group:
+                    for name in self._makers:
+                        group.create_task(self._start_or_retry(name))
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def aclose(self) -> None:
         for task in self._retries:
             task.cancel()
         if self._retries:
             await asyncio.wait(self._retries)
-        for name, provider in self._ready.items():
-            await provider.aclose()
+        while self._ready:
+            name, provider = self._ready.popitem()
+            await _close(name, provider)
             self._dispatch(ProviderStopped(at=self._now(), provider=name))
-        self._ready.clear()
 
     async def _start_or_retry(self, name: ProviderName) -> None:
         if not await self._start(name, FIRST_RETRY_S):
@@ -150,12 +157,14 @@ class Engines:
                 provider.watch(functools.partial(self._changed, name, kind))
             await provider.start()
             heard = await provider.self_test()
-        except ConfigError:
+        except (ConfigError, asyncio.CancelledError):
+            if provider is not None:
+                await _close(name, provider)
             raise
         except Exception as exc:  # noqa: BLE001 - the edge of an engine: its defect must not stop the hub
             fault = exc if isinstance(exc, HubError) else ProviderUnavailable(f"{name} failed to start: {exc!r}")
             if provider is not None:
-                await provider.aclose()
+                await _close(name, provider)
             self._faults[name] = str(fault)
             self._dispatch(
                 ProviderFailed(at=self._now(), provider=name, code=fault.code, message=str(fault), retry_in=retry_in)
@@ -196,6 +205,14 @@ class Engines:
                 self._dispatch(ProviderFailed(at=now, provider=name, code=code, message=message, retry_in=retry_in))
             case Condition(State.UNLOADED):
                 self._dispatch(ProviderUnloaded(at=now, provider=name))
+
+
+async def _close(name: ProviderName, provider: Provider) -> None:
+    """What one engine does at its end must not keep the others from theirs."""
+    try:
+        await provider.aclose()
+    except Exception as exc:  # noqa: BLE001 - the edge of an engine
+        _log.exception("provider.close_failed", exc, provider=name)
 
 
 def hears(provider: Provider, language: str | None) -> bool:

@@ -48,6 +48,8 @@ class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int = HUB_RATE
     """Hertz of the frames that will be pushed; one of the provider's `sample_rates`."""
     partials: bool = True
+    patient: bool = True
+    """Wait for an engine that comes back after a pause; otherwise ProviderUnavailable is raised at once."""
     wake_words: tuple[str, ...] = ()
     """Not empty: listen for these phrases only. The stream then yields one hypothesis per phrase heard."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -69,13 +70,28 @@ class ChildProcess:
             async with asyncio.timeout(patience_s):
                 await self.ended()
         except TimeoutError:
-            self.kill()
+            self._kill_all()
             await self.ended()
+            await self._clear_away()
 
     def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
+
+    def _kill_all(self) -> None:
+        """The process and what it has started itself: its children hold its stderr, and would be waited for."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _clear_away(self) -> None:
+        """Children of the process that became ours by its end, where this process adopts orphans."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                await asyncio.to_thread(os.waitpid, -self._process.pid, 0)
 
     async def _listen(self) -> None:
         if self._process is None or self._process.stderr is None:

@@ -8,9 +8,10 @@ does not touch the hub; the utterances that were being heard fail with an error 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Literal
 
 import msgspec
@@ -26,6 +27,7 @@ from asr_hub.providers.known_clip import KnownClip, own_clip, packaged_clip
 from asr_hub.providers.not_done import not_done
 from asr_hub.providers.slots import Slots
 from asr_hub.providers.supervisor import Supervisor
+from asr_hub.providers.trial import Trial
 from asr_hub.providers.worker_messages import Begin
 
 ON_A_GPU = 64
@@ -120,6 +122,7 @@ class Hosted:
         self._tell: Callable[[Condition], None] = _unheard
         self._processes = Supervisor(name, self._new_process, patience_s=settings.start_timeout_s, tell=self._told)
         self._busy = 0
+        self._suspects = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
         # An engine that is loaded on demand proves itself once, and is then let go until it is needed.
         self._rest_after_s = 0.0 if settings.load == "demand" else settings.unload_after_s
@@ -153,7 +156,9 @@ class Hosted:
             hotwords=options.hotwords if self.capabilities.hotwords else (),
             partials=options.partials and self.capabilities.partials,
         )
-        return HostedStream(self.name, self._lend, begin, not_done(self.name, self.capabilities, options))
+        lend = functools.partial(self._lend, options.patient)
+        warnings = not_done(self.name, self.capabilities, options)
+        return HostedStream(self.name, lend, begin, warnings, memory, Trial(self._suspects))
 
     async def transcribe(self, pcm: bytes, options: RecognitionOptions) -> Sequence[Hypothesis]:
         async with self.stream(replace(options, partials=False), {}) as stream:
@@ -164,6 +169,7 @@ class Hosted:
     async def self_test(self) -> str:
         clip = self._known_clip()
         if clip is None:
+            self._rest_later()
             return ""
         options = RecognitionOptions(sample_rate=clip.rate, language="en" if clip.is_packaged else None)
         (final,) = await self.transcribe(clip.pcm, options)
@@ -191,18 +197,22 @@ class Hosted:
         return KnownClip(pcm=bytes(2 * rate), rate=rate, text="")
 
     @asynccontextmanager
-    async def _lend(self) -> AsyncIterator[HostProcess]:
-        async with self._slots:
+    async def _lend(self, patient: bool, trial: Trial | None) -> AsyncIterator[HostProcess]:
+        async with self._slots, trial or nullcontext():
             self._busy += 1
             if self._idle is not None:
                 self._idle.cancel()
                 self._idle = None
             try:
-                yield await self._processes.living()
+                yield await self._processes.living(patient=patient)
             finally:
                 self._busy -= 1
-                if not self._busy and self._rest_after_s is not None:
-                    self._idle = asyncio.get_running_loop().call_later(self._rest_after_s, self._rest)
+                self._rest_later()
+
+    def _rest_later(self) -> None:
+        """Where nobody needs it and it shall not stay: let the model go after a while."""
+        if not self._busy and self._idle is None and self._rest_after_s is not None:
+            self._idle = asyncio.get_running_loop().call_later(self._rest_after_s, self._rest)
 
     def _rest(self) -> None:
         self._idle = None
@@ -252,6 +262,8 @@ class Hosted:
             # Some engines die where others would say that there is no memory.
             self._load = replace(self._load, first_batch=max(1, self._load.first_batch // 2))
         self._tell(condition)
+        if condition.state is State.READY:
+            self._rest_later()
 
 
 def _unheard(condition: Condition) -> None:

@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
 
-from asr_hub.errors import HubError, ProviderError
+from asr_hub.errors import HubError, ProviderDied, ProviderError
 from asr_hub.model import AudioFrame, Hypothesis, ProviderName
 from asr_hub.providers.base import Suppressed
 from asr_hub.providers.heard import hypothesis_of
 from asr_hub.providers.host.messages import Drop, StreamAudio, StreamEnd
 from asr_hub.providers.host.process import HostProcess
 from asr_hub.providers.mailbox import Mailbox
+from asr_hub.providers.trial import Trial
 from asr_hub.providers.worker_messages import Begin, Heard
 
 WINDOW = 128_000
 """Bytes of audio that may be on the way to the process: four seconds at 16 kHz."""
 
 _PIECE = 32_000
+_SUSPECT = "hosted-suspect"
+"""In the session's memory: how often its last utterance was alone with the process when that died; 0 for in company."""
+
+MOST_DEATHS_ALONE = 2
 
 
 class HostedStream:
-    """A RecognitionStream over a HostProcess. `lend` waits for a slot and gives the process."""
+    """
+    A RecognitionStream over a HostProcess.
+
+    `lend` waits for a slot and gives the process; with a trial, where this utterance may have ended the last one.
+    """
 
     def __init__(
         self,
         name: ProviderName,
-        lend: Callable[[], AbstractAsyncContextManager[HostProcess]],
+        lend: Callable[[Trial | None], AbstractAsyncContextManager[HostProcess]],
         begin: Begin,
         warnings: tuple[str, ...],
+        memory: MutableMapping[str, Any],
+        trial: Trial,
     ) -> None:
         self.warnings = list(warnings)
         self.suppressed: Suppressed | None = None
         self._name = name
         self._lend = lend
+        self._memory = memory
+        self._trial = trial
         self._begin = begin
         self._taken = AsyncExitStack()
         self._process: HostProcess | None = None
@@ -49,7 +63,7 @@ class HostedStream:
 
     async def __aenter__(self) -> HostedStream:
         async with AsyncExitStack() as taken:
-            process = await taken.enter_async_context(self._lend())
+            process = await taken.enter_async_context(self._lend(self._trial if _SUSPECT in self._memory else None))
             self._number = await process.open(self._begin, self)
             self._process = process
             self._taken = taken.pop_all()
@@ -88,19 +102,18 @@ class HostedStream:
 
     # What the process says: a Listener.
 
-    @property
-    def is_owed(self) -> bool:
-        return not self._is_over and (self._on_the_way > 0 or self._is_ended)
-
     def took(self, size: int) -> None:
         self._on_the_way -= size
         self._room.set()
 
     def heard(self, heard: Heard) -> None:
+        self._trial.passed()
         self.warnings += [warning for warning in heard.warnings if warning not in self.warnings]
         if heard.suppressed:
             self.suppressed = Suppressed(heard.suppressed, heard.suppressed_because)
         self._is_over = heard.is_final
+        if heard.is_final:
+            self._memory.pop(_SUSPECT, None)
         self._revision += 1
         self._box.put(
             hypothesis_of(
@@ -114,8 +127,19 @@ class HostedStream:
 
     def failed(self, failure: HubError) -> None:
         self._is_over = True
-        self._box.fail(failure)
+        self._box.fail(self._judged(failure) if isinstance(failure, ProviderDied) else failure)
         self._room.set()
+
+    def _judged(self, death: ProviderDied) -> ProviderDied:
+        """An utterance of which the process died twice while it was alone with it is not tried again."""
+        alone = self._memory.get(_SUSPECT, 0) + self._trial.is_on
+        if alone < MOST_DEATHS_ALONE:
+            self._memory[_SUSPECT] = alone
+            return death
+        self._memory.pop(_SUSPECT, None)
+        return ProviderDied(
+            f"{self._name}: this utterance ends the engine's process; it is not tried again", retryable=False
+        )
 
     def _entered(self) -> HostProcess:
         if self._box.failure is not None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from asr_hub.errors import HubError, ProviderError, ProviderTimeout, ProviderUnavailable, error_of
+from asr_hub.errors import HubError, ProviderDied, ProviderError, ProviderTimeout, ProviderUnavailable, error_of
 from asr_hub.providers.base import Condition
 from asr_hub.providers.child import ChildProcess
 from asr_hub.providers.supervisor import Supervisor
@@ -272,7 +272,7 @@ class Worker:
 
     def _died(self) -> HubError:
         return self._fail(
-            ProviderError(f"{self._name}: engine process {self.pid} died in the middle of an utterance; say it again")
+            ProviderDied(f"{self._name}: engine process {self.pid} died in the middle of an utterance; say it again")
         )
 
     def _fail(self, failure: HubError) -> HubError:
@@ -307,10 +307,14 @@ class Zygote:
     async def start(self, load: Load, timeout_s: float) -> str:
         """Run the process, wait until it has loaded the model, and give the engine's version."""
         _adopt_orphans()
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.setblocking(False)
-        await self._child.start("asr_hub.providers.zygote", theirs, {})
-        self._control.send(_encoder.encode(load))
+        try:
+            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._control.setblocking(False)
+            with theirs:
+                await self._child.start("asr_hub.providers.zygote", theirs, {})
+            self._control.send(_encoder.encode(load))
+        except OSError as exc:
+            raise ProviderUnavailable(f"{self._name}: its process cannot be started: {exc}") from exc
         try:
             async with asyncio.timeout(timeout_s):
                 first = await self._receive()

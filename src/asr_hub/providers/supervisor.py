@@ -62,6 +62,8 @@ class Supervisor(Generic[T]):
         self._resting = asyncio.Event()
         self._moved = asyncio.Event()
         """Set when the process came, went or could not be made, and then replaced by a new one."""
+        self._is_pausing = False
+        """It died again and again: the next one is not made at once."""
         self._is_failing = False
         """The last try to make one failed: nobody waits for the next."""
 
@@ -95,12 +97,16 @@ class Supervisor(Generic[T]):
             self._wanted.clear()
             self._resting.set()
 
-    async def living(self) -> T:
-        """Raises ProviderUnavailable, or what keeps the process from starting."""
+    async def living(self, *, patient: bool = True) -> T:
+        """
+        Raises ProviderUnavailable, or what keeps the process from starting.
+
+        Who is not patient waits for one that is being made, and not for the end of a pause after many deaths.
+        """
         self._wanted.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._patience_s):
-                while self._task is not None and not self._is_failing:
+                while self._task is not None and not self._is_failing and (patient or not self._is_pausing):
                     if self._current is not None and self._current.is_alive:
                         return self._current
                     self._withdraw()
@@ -155,15 +161,18 @@ class Supervisor(Generic[T]):
     async def _revive(self, failures: int) -> T:
         while True:
             if pause := _pause(failures):
+                self._is_pausing = True
+                self._move()
                 await asyncio.sleep(pause)
+            self._is_pausing = False
             try:
                 made = await self._make()
-            except HubError as exc:
+            except Exception as exc:  # noqa: BLE001 - the edge of an engine: whatever keeps it down, it is tried again
                 failures += 1
-                self._why_down = exc
+                self._why_down = _named(self._name, exc)
                 self._is_failing = True
                 self._move()
-                self._tell(_failed(exc, _pause(failures)))
+                self._tell(_failed(self._why_down, _pause(failures)))
             else:
                 self._is_failing = False
                 return made
@@ -172,6 +181,10 @@ class Supervisor(Generic[T]):
 def _pause(failures: int) -> float:
     """Seconds before the next try: none after the first failure."""
     return min(0.25 * 2**failures, LONGEST_PAUSE_S) if failures > 1 else 0.0
+
+
+def _named(name: str, exc: Exception) -> HubError:
+    return exc if isinstance(exc, HubError) else ProviderUnavailable(f"{name}: its process cannot be started: {exc}")
 
 
 def _failed(why: HubError, retry_in: float) -> Condition:

@@ -8,7 +8,6 @@ end of the control socket closes: a hub that dies leaves nothing behind.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import select
@@ -21,10 +20,10 @@ import msgspec
 
 from asr_hub.errors import HubError
 from asr_hub.providers.engine import Engine
+from asr_hub.providers.parent import die_with
 from asr_hub.providers.worker import serve
 from asr_hub.providers.worker_messages import MAX_FRAME, Exited, Failed, Fork, Forked, Kill, Load, Loaded, ToZygote
 
-_PR_SET_PDEATHSIG = 1
 _decoder: msgspec.msgpack.Decoder[ToZygote] = msgspec.msgpack.Decoder(ToZygote)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -105,7 +104,7 @@ class Nursery:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for end in (self._control, self._bell, self._ringer):
                 end.close()
-            _die_with(self._pid)
+            die_with(self._pid)
             with socket.socket(fileno=fd) as sock:
                 serve(self._engine, sock)
             status = 0
@@ -148,14 +147,6 @@ def _tell(control: socket.socket, message: msgspec.Struct) -> None:
 
 def _ring(_signal: int, _frame: object) -> None:
     """Nothing: the byte in the wake-up socket says it all, but without a handler there would be none."""
-
-
-def _die_with(zygote: int) -> None:
-    """Have the kernel kill this process when the zygote dies, however it dies (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != zygote:
-        os._exit(1)
 
 
 if __name__ == "__main__":

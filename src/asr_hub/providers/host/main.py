@@ -22,16 +22,30 @@ from asr_hub.errors import HubError
 from asr_hub.providers.host.engine import Broken, StreamingEngine, WholeEngine
 from asr_hub.providers.host.hearing import Hearing
 from asr_hub.providers.host.memory import hold_to
-from asr_hub.providers.host.messages import Drop, EngineLoaded, LoadEngine, Open, StreamAudio, StreamEnd, ToHost
+from asr_hub.providers.host.messages import (
+    Drop,
+    EngineLoaded,
+    LoadEngine,
+    Open,
+    Ping,
+    Pong,
+    StreamAudio,
+    StreamEnd,
+    StreamFailed,
+    StreamHeard,
+    ToHost,
+)
 from asr_hub.providers.host.room import Room
 from asr_hub.providers.host.streaming import StreamingHearing
 from asr_hub.providers.host.whole import WholeHearing
+from asr_hub.providers.parent import die_with
 from asr_hub.providers.worker_messages import Failed, frame, receive
 
 _decoder: msgspec.msgpack.Decoder[ToHost] = msgspec.msgpack.Decoder(ToHost)
 
 
 def main() -> None:
+    die_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sock = socket.socket(fileno=int(sys.argv[1]))
     body = receive(sock)
@@ -84,6 +98,8 @@ def serve(sock: socket.socket, inbox: Inbox, hearing: Hearing) -> None:
     try:
         while True:
             for message in inbox.take(wait=not hearing.has_work):
+                if isinstance(message, Ping):
+                    sock.sendall(frame(Pong()))
                 _obey(hearing, message)
             if hearing.has_work:
                 hearing.work()
@@ -109,7 +125,13 @@ def _obey(hearing: Hearing, message: ToHost) -> None:
 
 def _hearing(sock: socket.socket, engine: WholeEngine | StreamingEngine[Any], load: LoadEngine) -> Hearing:
     def say(message: msgspec.Struct) -> None:
-        sock.sendall(frame(message))
+        try:
+            body = frame(message)
+        except ValueError as exc:
+            if not isinstance(message, StreamHeard):
+                raise
+            body = frame(StreamFailed(message.stream, "provider", f"the engine says too much: {exc}"))
+        sock.sendall(body)
 
     room = Room(load.max_batch, load.first_batch)
     if load.is_streaming:

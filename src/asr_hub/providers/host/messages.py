@@ -63,6 +63,14 @@ class Drop(msgspec.Struct, frozen=True, tag="drop"):
     stream: int
 
 
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """Are you there? Answered by the thread that calls the engine, between two calls."""
+
+
+class Pong(msgspec.Struct, frozen=True, tag="pong"):
+    """The answer."""
+
+
 class StreamHeard(msgspec.Struct, frozen=True, tag="stream-heard"):
     """A partial, or the final; after a final the stream is over."""
 
@@ -94,5 +102,5 @@ class Noted(msgspec.Struct, frozen=True, tag="noted"):
     """How many share a call from here on, where that has changed."""
 
 
-ToHost = LoadEngine | Open | StreamAudio | StreamEnd | Drop
-FromHost = EngineLoaded | Failed | StreamHeard | StreamTook | StreamFailed | Noted
+ToHost = LoadEngine | Open | StreamAudio | StreamEnd | Drop | Ping
+FromHost = EngineLoaded | Failed | StreamHeard | StreamTook | StreamFailed | Noted | Pong

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from asr_hub.errors import HubError, ProviderError, ProviderTimeout, ProviderUnavailable, error_of
+from asr_hub.errors import HubError, ProviderDied, ProviderError, ProviderTimeout, ProviderUnavailable, error_of
 from asr_hub.providers.child import ChildProcess
 from asr_hub.providers.host.messages import (
     Drop,
@@ -20,6 +20,7 @@ from asr_hub.providers.host.messages import (
     LoadEngine,
     Noted,
     Open,
+    Ping,
     StreamFailed,
     StreamHeard,
     StreamTook,
@@ -34,11 +35,6 @@ _decoder: msgspec.msgpack.Decoder[FromHost] = msgspec.msgpack.Decoder(FromHost)
 
 class Listener(Protocol):
     """One stream, as its messages see it. Nothing here waits or raises."""
-
-    @property
-    def is_owed(self) -> bool:
-        """The process has something of this stream that it must answer: audio to take, or a final to give."""
-        ...
 
     def took(self, size: int) -> None: ...
 
@@ -58,7 +54,8 @@ class HostProcess:
         self._name = name
         self._note = note
         self._hang_s = hang_s
-        self._last_news = 0.0
+        self._asked_at: float | None = None
+        """When the process was asked whether it is there, and has not answered."""
         self._watch: asyncio.TimerHandle | None = None
         self._child = ChildProcess(name)
         self._reader: asyncio.StreamReader | None = None
@@ -73,7 +70,8 @@ class HostProcess:
 
     @property
     def is_alive(self) -> bool:
-        return self._reading is not None and not self._reading.done()
+        reading, writer = self._reading, self._writer
+        return reading is not None and not reading.done() and writer is not None and not writer.is_closing()
 
     async def start(self, load: LoadEngine, environment: Mapping[str, str], timeout_s: float) -> EngineLoaded:
         """
@@ -81,10 +79,16 @@ class HostProcess:
 
         Raises what kept it from loading, or ProviderTimeout after `timeout_s`; `bury` it then all the same.
         """
-        ours, theirs = socket.socketpair()
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_FRAME)
-        await self._child.start("asr_hub.providers.host.main", theirs, environment)
-        await self.say(load)
+        try:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                self._reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_FRAME)
+                await self._child.start("asr_hub.providers.host.main", theirs, environment)
+        except OSError as exc:
+            raise ProviderUnavailable(f"{self._name}: its process cannot be started: {exc}") from exc
+        with contextlib.suppress(ProviderError):
+            # Where it has gone already, its end is told below.
+            await self.say(load)
         try:
             async with asyncio.timeout(timeout_s):
                 first = await self._next()
@@ -159,14 +163,15 @@ class HostProcess:
 
     def _look_at_it(self) -> None:
         """
-        Kill a process that owes an answer and has said nothing for `hang_s`: a deadlock, or a device that is stuck.
+        Kill a process that has not said for `hang_s` that it is there: a deadlock, or a device that is stuck.
 
         Its supervisor makes another one, and what it was hearing is heard there.
         """
         loop = asyncio.get_running_loop()
-        if not any(listener.is_owed for listener in self._listeners.values()):
-            self._last_news = loop.time()
-        elif loop.time() - self._last_news > self._hang_s:
+        if self._asked_at is None:
+            self._asked_at = loop.time()
+            self.mention(Ping())
+        elif loop.time() - self._asked_at > self._hang_s:
             self._note(Noted("hung", f"the engine said nothing for {self._hang_s:g} s; its process is started anew"))
             self._child.kill()
             return
@@ -174,7 +179,7 @@ class HostProcess:
 
     async def _read(self) -> None:
         while (message := await self._next()) is not None:
-            self._last_news = asyncio.get_running_loop().time()
+            self._asked_at = None
             match message:
                 case StreamHeard(stream, heard) if stream in self._listeners:
                     self._listeners[stream].heard(heard)
@@ -206,4 +211,4 @@ class HostProcess:
             listener.failed(failure)
 
     def _gone(self) -> HubError:
-        return ProviderError(f"{self._name}: the engine process died in the middle of an utterance; say it again")
+        return ProviderDied(f"{self._name}: the engine process died in the middle of an utterance; say it again")

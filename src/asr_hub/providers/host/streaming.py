@@ -44,14 +44,20 @@ class StreamingHearing:
     def audio(self, stream: int, pcm: bytes) -> None:
         if (utterance := self._streams.get(stream)) is not None:
             utterance.pcm += pcm
+            utterance.untold += len(pcm)
+            self._tell_taken(stream, utterance)
 
     def end(self, stream: int) -> None:
         if (utterance := self._streams.get(stream)) is not None:
             utterance.is_ended = True
 
     def drop(self, stream: int) -> None:
-        if (utterance := self._streams.pop(stream, None)) is not None:
+        if (utterance := self._streams.pop(stream, None)) is None:
+            return
+        try:
             self._engine.drop(utterance.state)
+        except Exception as exc:  # noqa: BLE001 - the edge of an engine: the stream is forgotten all the same
+            self._say(Noted("drop", f"the engine failed to forget an utterance: {type(exc).__name__}: {exc}"))
 
     @property
     def has_work(self) -> bool:
@@ -76,7 +82,7 @@ class StreamingHearing:
         self._room.went_well(len(streams))
         for stream, utterance, piece, one in zip(streams, utterances, pieces, heard, strict=True):
             utterance.taken(len(piece))
-            self._say(StreamTook(stream, len(piece)))
+            self._tell_taken(stream, utterance)
             self._tell(stream, utterance, one, is_final=is_final)
 
     def _try(self, function: Call, states: list[Any], pieces: list[bytes]) -> Sequence[Heard | None] | Exception:
@@ -109,6 +115,12 @@ class StreamingHearing:
         for stream in streams:
             self._fail(stream, failure)
 
+    def _tell_taken(self, stream: int, utterance: _Utterance) -> None:
+        """More audio may come while the engine lacks some for a step; what is beyond one step waits untold."""
+        if (taken := utterance.untold - utterance.beyond_a_step) > 0:
+            utterance.untold -= taken
+            self._say(StreamTook(stream, taken))
+
     def _tell(self, stream: int, utterance: _Utterance, heard: Heard | None, *, is_final: bool) -> None:
         if is_final:
             self.drop(stream)
@@ -130,6 +142,8 @@ class _Utterance:
         self.state = state
         """The engine's."""
         self.pcm = bytearray()
+        self.untold = 0
+        """Bytes that were taken in and not told so."""
         self.is_ended = False
         self.turns = 0
         """Steps that were heard: who had the fewest is next."""
@@ -140,6 +154,11 @@ class _Utterance:
     @property
     def has_step(self) -> bool:
         return len(self.pcm) >= max(2, self._step)
+
+    @property
+    def beyond_a_step(self) -> int:
+        """Bytes that wait for the engine rather than for more audio."""
+        return max(0, len(self.pcm) - self._step)
 
     @property
     def next_piece(self) -> bytes:

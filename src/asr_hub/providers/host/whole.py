@@ -108,7 +108,9 @@ class WholeHearing:
             utterance = self._streams.get(stream)
             if utterance is None:
                 continue
-            here = self._engine.bucket(utterance.clip(is_final=True))
+            here = self._bucket(stream, utterance, is_final=True)
+            if here is None:
+                continue
             if not batch:
                 bucket = here
             if len(batch) < self._room.limit and here == bucket and stream not in batch:
@@ -122,12 +124,23 @@ class WholeHearing:
         wanting = [stream for stream, utterance in self._streams.items() if self._wants_partial(utterance)]
         # Whose last partial is the oldest comes first.
         wanting.sort(key=lambda stream: self._streams[stream].tried - len(self._streams[stream].pcm))
-        clips = {stream: self._streams[stream].clip(is_final=False) for stream in wanting}
-        buckets = {stream: self._engine.bucket(clip) for stream, clip in clips.items()}
+        buckets = {stream: self._bucket(stream, self._streams[stream], is_final=False) for stream in wanting}
+        wanting = [stream for stream in wanting if buckets[stream] is not None]
         batch = [stream for stream in wanting if buckets[stream] == buckets[wanting[0]]][: self._room.limit]
         for stream in batch:
             self._streams[stream].tried = len(self._streams[stream].pcm)
         return [(stream, False) for stream in batch]
+
+    def _bucket(self, stream: int, utterance: _Utterance, *, is_final: bool) -> tuple[Hashable] | None:
+        """The engine's word for the clip; none where it fails over it, and the stream has been told."""
+        try:
+            return (self._engine.bucket(utterance.clip(is_final=is_final)),)
+        except Broken:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the edge of an engine: its failure is told to the stream
+            del self._streams[stream]
+            self._say(failed(stream, exc))
+            return None
 
     def _recognise(self, clips: Sequence[Clip]) -> list[Heard | Exception]:
         """What was heard in each clip, or why nothing could be. Raises Broken."""
