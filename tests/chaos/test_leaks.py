@@ -173,7 +173,7 @@ def resident() -> int:
 def alive() -> list[object]:
     """Every part of a session that something still refers to."""
     gc.collect()
-    return [one for one in gc.get_objects() if isinstance(one, LiveSession | Recogniser | Attachment)]
+    return [one for one in gc.get_objects() if type(one) in (LiveSession, Recogniser, Attachment)]
 
 
 async def test_nothing_is_left_of_two_thousand_ugly_sessions() -> None:

