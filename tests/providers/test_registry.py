@@ -75,9 +75,9 @@ def test_auto_takes_the_best_that_is_installed_and_says_why(monkeypatch: pytest.
 
 
 def test_a_class_of_ones_own_that_is_not_found_is_told_where_to_put_it() -> None:
-    said = "x: the module 'own_engine' cannot be found; put its folder on PYTHONPATH"
+    said = "x: the module 'no_engine_of_that_name' cannot be found; put its folder on PYTHONPATH"
     with pytest.raises(ProviderUnavailable, match=f"^{said}$"):
-        load("own_engine:Own", "x", {})
+        load("no_engine_of_that_name:Own", "x", {})
     with pytest.raises(ConfigError, match=r"'asr_hub\.providers\.scripted' has no 'Own'"):
         load("asr_hub.providers.scripted:Own", "x", {})
 
