@@ -7,7 +7,6 @@ would be written.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -16,6 +15,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from asr_hub.config.generated import keep
 from asr_hub.config.loader import section_in
 from asr_hub.config.schema import Config, Section
 
@@ -46,20 +46,7 @@ def reference() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 1 where `--check` finds the file to be another."""
-    parser = argparse.ArgumentParser(prog="python -m asr_hub.config.docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where the file is out of date")
-    parser.add_argument("path", nargs="?", type=Path, default=PATH)
-    options = parser.parse_args(arguments)
-    path: Path = options.path
-    wanted = reference()
-    if not options.check:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted, encoding="utf-8")
-        return 0
-    if path.is_file() and path.read_text(encoding="utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{path} is out of date; run: python -m asr_hub.config.docs\n")
-    return 1
+    return keep("asr_hub.config.docs", PATH, reference(), arguments, about=__doc__)
 
 
 def _section(section: type[Section], path: tuple[str, ...]) -> list[str]:

@@ -48,7 +48,7 @@ _replace = msgspec.structs.replace
 ATTEMPTS = 2
 """How often one utterance is given to an engine that fails."""
 
-DEATHS = 4
+DEATHS = 8
 """The same, where the engine's process ended meanwhile: that may be the fault of another's utterance."""
 
 STALL_S = 30.0

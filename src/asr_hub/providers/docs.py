@@ -7,7 +7,6 @@ would be written. No engine is imported.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import inspect
 import json
@@ -22,6 +21,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo, fields
 
+from asr_hub.config.generated import keep
 from asr_hub.providers import registry
 
 PATH = Path("docs/reference/providers.md")
@@ -88,20 +88,7 @@ def is_section(field: FieldInfo) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 1 where `--check` finds the file to be another."""
-    parser = argparse.ArgumentParser(prog="python -m asr_hub.providers.docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where the file is out of date")
-    parser.add_argument("path", nargs="?", type=Path, default=PATH)
-    options = parser.parse_args(arguments)
-    path: Path = options.path
-    wanted = reference()
-    if not options.check:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted, encoding="utf-8")
-        return 0
-    if path.is_file() and path.read_text(encoding="utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{path} is out of date; run: python -m asr_hub.providers.docs\n")
-    return 1
+    return keep("asr_hub.providers.docs", PATH, reference(), arguments, about=__doc__)
 
 
 def _struct(target: str) -> type[msgspec.Struct]:

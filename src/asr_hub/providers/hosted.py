@@ -198,13 +198,16 @@ class Hosted:
 
     @asynccontextmanager
     async def _lend(self, patient: bool, trial: Trial | None) -> AsyncIterator[HostProcess]:
-        async with self._slots, trial or nullcontext():
+        async with self._slots:
             self._busy += 1
             if self._idle is not None:
                 self._idle.cancel()
                 self._idle = None
             try:
-                yield await self._processes.living(patient=patient)
+                process = await self._processes.living(patient=patient)
+                # The turn is short: nobody has it while the next process is made.
+                async with trial or nullcontext():
+                    yield process if process.is_alive else await self._processes.living(patient=patient)
             finally:
                 self._busy -= 1
                 self._rest_later()

@@ -13,9 +13,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from asr_hub.errors import OutOfMemory
+from asr_hub.providers.host.attempt import attempt
 from asr_hub.providers.host.engine import Broken, StreamingEngine
 from asr_hub.providers.host.hearing import Say, failed
-from asr_hub.providers.host.memory import give_back
 from asr_hub.providers.host.messages import Noted, StreamHeard, StreamTook
 from asr_hub.providers.host.room import Room
 from asr_hub.providers.worker_messages import Begin, Heard
@@ -75,7 +75,8 @@ class StreamingHearing:
     def _call(self, function: Call, streams: list[int], *, is_final: bool) -> None:
         utterances = [self._streams[stream] for stream in streams]
         pieces = [utterance.next_piece for utterance in utterances]
-        heard = self._try(function, [utterance.state for utterance in utterances], pieces)
+        states = [utterance.state for utterance in utterances]
+        heard = attempt(lambda: function(states, pieces), len(streams), "streams")
         if isinstance(heard, Exception):
             self._failed(function, streams, heard, is_final=is_final)
             return
@@ -84,25 +85,6 @@ class StreamingHearing:
             utterance.taken(len(piece))
             self._tell_taken(stream, utterance)
             self._tell(stream, utterance, one, is_final=is_final)
-
-    def _try(self, function: Call, states: list[Any], pieces: list[bytes]) -> Sequence[Heard | None] | Exception:
-        """One call of the engine. What it raises is left behind here, with all that its frames hold on to."""
-        try:
-            heard = function(states, pieces)
-        except Broken:
-            raise
-        except (OutOfMemory, MemoryError) as exc:
-            failure: Exception = OutOfMemory(str(exc) or "the device has no memory for this utterance")
-        except Exception as exc:  # noqa: BLE001 - the edge of an engine: its failure is told to the streams it concerns
-            failure = exc.with_traceback(None)
-            failure.__context__ = failure.__cause__ = None
-        else:
-            if len(heard) == len(states):
-                return heard
-            return RuntimeError(f"{len(states)} streams were given and {len(heard)} were answered")
-        if isinstance(failure, OutOfMemory):
-            give_back()
-        return failure
 
     def _failed(self, function: Call, streams: list[int], failure: Exception, *, is_final: bool) -> None:
         if isinstance(failure, OutOfMemory) and len(streams) > 1:

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from asr_hub.errors import OutOfMemory
 from asr_hub.providers.host.agreement import Agreement, joined
+from asr_hub.providers.host.attempt import attempt
 from asr_hub.providers.host.cutting import quiet_place
 from asr_hub.providers.host.engine import Broken, Clip, WholeEngine
 from asr_hub.providers.host.hearing import Say, failed
-from asr_hub.providers.host.memory import give_back
 from asr_hub.providers.host.messages import Noted, StreamHeard, StreamTook
 from asr_hub.providers.host.room import Room
 from asr_hub.providers.worker_messages import Begin, Heard, HeardWord
@@ -144,7 +144,7 @@ class WholeHearing:
 
     def _recognise(self, clips: Sequence[Clip]) -> list[Heard | Exception]:
         """What was heard in each clip, or why nothing could be. Raises Broken."""
-        heard = self._try(clips)
+        heard = attempt(lambda: self._engine.recognise(clips), len(clips), "clips")
         if not isinstance(heard, Exception):
             self._room.went_well(len(clips))
             return [*heard]
@@ -156,25 +156,6 @@ class WholeHearing:
             return [*self._recognise(clips[:half]), *self._recognise(clips[half:])]
         # One bad clip must not fail the others.
         return [one for clip in clips for one in self._recognise([clip])]
-
-    def _try(self, clips: Sequence[Clip]) -> Sequence[Heard] | Exception:
-        """One call of the engine. What it raises is left behind here, with all that its frames hold on to."""
-        try:
-            heard = self._engine.recognise(clips)
-        except Broken:
-            raise
-        except (OutOfMemory, MemoryError) as exc:
-            failure: Exception = OutOfMemory(str(exc) or "the device has no memory for this utterance")
-        except Exception as exc:  # noqa: BLE001 - the edge of an engine: its failure is told to the streams it concerns
-            failure = exc.with_traceback(None)
-            failure.__context__ = failure.__cause__ = None
-        else:
-            if len(heard) == len(clips):
-                return heard
-            return RuntimeError(f"{len(clips)} clips were given and {len(heard)} were answered")
-        if isinstance(failure, OutOfMemory):
-            give_back()
-        return failure
 
     def _take(self, stream: int, heard: Heard | Exception, *, is_final: bool) -> None:
         utterance = self._streams[stream]
