@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import uvicorn
 
 from asr_hub import __version__
+from asr_hub.access.door import OpenDoor
 from asr_hub.audio.operators.base import Vad
 from asr_hub.audio.operators.endpoint import EndpointSettings
 from asr_hub.audio.operators.fsmn import FsmnVad
@@ -36,7 +37,8 @@ from asr_hub.hub.hub import Hub, Limits
 from asr_hub.hub.journal_file import journal_file
 from asr_hub.model import ProviderName
 from asr_hub.models.folder import find
-from asr_hub.protocols.rest import application
+from asr_hub.protocols import rest
+from asr_hub.protocols.http import application
 from asr_hub.protocols.websocket import LaneSettings, websocket_lane
 from asr_hub.providers import registry
 from asr_hub.providers.policy import stay_inside
@@ -153,9 +155,10 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
         hub = await stack.enter_async_context(running_hub(config))
+        door = OpenDoor()
         server = _Server(
             uvicorn.Config(
-                application(StoreFacts(hub)),
+                application(rest.router(StoreFacts(hub), door)),
                 ws=websocket_lane(
                     hub,
                     limits=WireLimits(max_audio_bytes=config.server.max_frame_bytes),

@@ -9,6 +9,7 @@ Every error the hub raises on purpose.
     - NotFound                no such session, provider or file
     - Conflict                somebody else holds what was asked for
     - Unauthorized            no key, or the wrong one
+    - Forbidden               known, and not allowed this
     - TooLarge                more bytes or seconds than are allowed
     - RateLimited             too many requests
   + Overloaded              no room now; come back after `retry_after`
@@ -80,6 +81,10 @@ class Conflict(ClientError):
 
 class Unauthorized(ClientError):
     code = "unauthorized"
+
+
+class Forbidden(ClientError):
+    code = "forbidden"
 
 
 class TooLarge(ClientError):

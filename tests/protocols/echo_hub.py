@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+from asr_hub.access.grant import ANYBODY, Grant
 from asr_hub.errors import Conflict, NotFound, Overloaded, ProtocolError, SlowClient, UnsupportedAudio
 from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, Role, SessionId
 from asr_hub.wire.encode import encode
@@ -171,7 +172,9 @@ class EchoHub:
         self.on_detach: Callable[[EchoAttachment], None] = lambda attachment: None
         self._ids = itertools.count(1)
 
-    def open(self, start: Start, *, protocol: str, on_messages: Call, on_room: Call) -> EchoAttachment:
+    def open(
+        self, start: Start, *, protocol: str, on_messages: Call, on_room: Call, grant: Grant = ANYBODY
+    ) -> EchoAttachment:
         if start.provider not in (None, "echo"):
             raise NotFound(f"no provider {start.provider!r}; there is: echo")
         if len(self.sessions) >= self.max_sessions:
@@ -182,7 +185,9 @@ class EchoHub:
         on_messages()
         return attachment
 
-    def attach(self, attach: Attach, *, protocol: str, on_messages: Call, on_room: Call) -> EchoAttachment:
+    def attach(
+        self, attach: Attach, *, protocol: str, on_messages: Call, on_room: Call, grant: Grant = ANYBODY
+    ) -> EchoAttachment:
         session = self.sessions.get(attach.session)
         if session is None:
             raise NotFound(f"no session {attach.session!r}; start a new one")

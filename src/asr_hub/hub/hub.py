@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from asr_hub.access.grant import ANYBODY, Grant, Scope
 from asr_hub.audio.channel import AudioChannel
 from asr_hub.audio.operators.base import Vad
 from asr_hub.audio.operators.endpoint import EndpointSettings
@@ -19,7 +20,7 @@ from asr_hub.audio.pipeline import Pipeline
 from asr_hub.audio.plausible import check_format
 from asr_hub.effects.delivery import message_of
 from asr_hub.effects.recognition import Listening, Recogniser
-from asr_hub.errors import Conflict, HubError, NotFound, Overloaded, ProtocolError, unwrapped
+from asr_hub.errors import Conflict, Forbidden, HubError, NotFound, Overloaded, ProtocolError, unwrapped
 from asr_hub.hub.attachment import Attachment
 from asr_hub.hub.engines import Engines, hears
 from asr_hub.hub.log import MessageLog
@@ -140,20 +141,37 @@ class Hub:
     # What protocols ask: HubPort.
 
     def open(
-        self, start: Start, *, protocol: str, on_messages: Callable[[], None], on_room: Callable[[], None]
+        self,
+        start: Start,
+        *,
+        protocol: str,
+        on_messages: Callable[[], None],
+        on_room: Callable[[], None],
+        grant: Grant = ANYBODY,
     ) -> Attachment:
-        """Raises Overloaded, NotFound, UnsupportedAudio, ProviderUnavailable."""
+        """Raises Overloaded, NotFound, UnsupportedAudio, ProviderUnavailable, Forbidden, RateLimited."""
         try:
-            return self._open(start, protocol, on_messages, on_room)
+            grant.must(Scope.SPEAK)
+            return self._open(start, protocol, Reader(Role.PUBLISHER, on_messages, on_room), grant)
         except HubError as exc:
             self.dispatch(SessionRefused(at=self.now(), code=exc.code, protocol=protocol))
             raise
 
     def attach(
-        self, attach: Attach, *, protocol: str, on_messages: Callable[[], None], on_room: Callable[[], None]
+        self,
+        attach: Attach,
+        *,
+        protocol: str,
+        on_messages: Callable[[], None],
+        on_room: Callable[[], None],
+        grant: Grant = ANYBODY,
     ) -> Attachment:
-        """Raises NotFound (unknown or expired), Conflict (a second publisher), ProtocolError (a `seq` not yet said)."""
+        """
+        Raises NotFound (unknown or expired), Conflict (a second publisher), ProtocolError (a `seq` not yet said),
+        Forbidden (not granted, or the session of somebody else).
+        """
         session = self._find(attach.session)
+        _check_grant(grant, session, attach.role)
         if attach.seq is not None and not 0 <= attach.seq <= session.log.seq:
             raise ProtocolError(
                 f"seq {attach.seq} has not been said yet; the session is at {session.log.seq}", code="stale-seq"
@@ -264,9 +282,7 @@ class Hub:
 
     # Opening and ending.
 
-    def _open(
-        self, start: Start, protocol: str, on_messages: Callable[[], None], on_room: Callable[[], None]
-    ) -> Attachment:
+    def _open(self, start: Start, protocol: str, reader: Reader, grant: Grant) -> Attachment:
         if self.is_draining:
             raise Overloaded("the hub is shutting down; connect to another or try again later", code="draining")
         if len(self._live) >= self.limits.max_sessions:
@@ -277,7 +293,7 @@ class Hub:
             raise Overloaded(f"{name} is behind: {self.engines.waiting(name)} utterances wait to be heard; try again")
         check_format(start.format)
         _check_language(start.language, provider)
-        session = self._build(SessionId(self._new_id()), start, provider)
+        session = self._build(SessionId(self._new_id()), start, provider, grant.name)
         self._live[session.id] = session
         self.store.watch(session.id, lambda change: self._told(session, change))
         self.dispatch(
@@ -292,11 +308,12 @@ class Hub:
                 partials=start.partials,
                 levels=start.levels,
                 armed=self.wake_word is not None,
+                principal=grant.name,
             )
         )
-        return self._join(session, Reader(Role.PUBLISHER, on_messages, on_room), protocol, 0, resumed_from=None)
+        return self._join(session, reader, protocol, 0, resumed_from=None)
 
-    def _build(self, id: SessionId, start: Start, provider: Provider) -> LiveSession:
+    def _build(self, id: SessionId, start: Start, provider: Provider, principal: str) -> LiveSession:
         limits, format = self.limits, start.format
         recogniser = Recogniser(id, self, on_room=lambda: self._pump.mark(session))
         session = LiveSession(
@@ -312,6 +329,7 @@ class Hub:
             recogniser=recogniser,
             log=MessageLog(max_messages=limits.history_messages, max_bytes=limits.history_bytes),
             max_backlog=limits.audio_buffer,
+            principal=principal,
         )
         return session
 
@@ -393,6 +411,14 @@ class Hub:
     def _forget(self, id: SessionId) -> None:
         if (ended := self._ended.pop(id, None)) is not None:
             ended[1].cancel()
+
+
+def _check_grant(grant: Grant, session: LiveSession, role: Role) -> None:
+    """Raises Forbidden. Who knows its id may watch a session; only who opened it may speak in it."""
+    grant.must(Scope.SPEAK if role is Role.PUBLISHER else Scope.WATCH)
+    grant.must_reach(session.id)
+    if role is Role.PUBLISHER and grant.name != session.principal:
+        raise Forbidden("this session was opened with another key; come back with that one", code="foreign-session")
 
 
 def _check_language(language: str | None, provider: Provider) -> None:

@@ -60,8 +60,11 @@ class LiveSession:
         recogniser: Recogniser,
         log: MessageLog,
         max_backlog: float,
+        principal: str = "",
     ) -> None:
         self.id = session
+        self.principal = principal
+        """The name of the key it was opened with."""
         self.format = format
         self.channel = channel
         channel.on_room = self.announce_room

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from asr_hub.access.grant import ANYBODY, Grant
 from asr_hub.model import Role, SessionId
-from asr_hub.wire.messages import Attach, Configure, Start
+from asr_hub.wire.messages import AnyClientMessage, Attach, Clear, Close, Configure, Finalize, Start
 
 
 class AttachmentPort(Protocol):
@@ -62,13 +63,70 @@ class HubPort(Protocol):
     """Opens sessions and attaches connections to them. `on_messages` and `on_room` are called on the event loop."""
 
     def open(
-        self, start: Start, *, protocol: str, on_messages: Callable[[], None], on_room: Callable[[], None]
+        self,
+        start: Start,
+        *,
+        protocol: str,
+        on_messages: Callable[[], None],
+        on_room: Callable[[], None],
+        grant: Grant = ANYBODY,
     ) -> AttachmentPort:
-        """Raises Overloaded, NotFound, UnsupportedAudio, ProviderUnavailable."""
+        """Raises Overloaded, NotFound, UnsupportedAudio, ProviderUnavailable, Forbidden, RateLimited."""
         ...
 
     def attach(
-        self, attach: Attach, *, protocol: str, on_messages: Callable[[], None], on_room: Callable[[], None]
+        self,
+        attach: Attach,
+        *,
+        protocol: str,
+        on_messages: Callable[[], None],
+        on_room: Callable[[], None],
+        grant: Grant = ANYBODY,
     ) -> AttachmentPort:
-        """Raises NotFound (unknown or expired), Conflict (a second publisher), ProtocolError (a `seq` not yet said)."""
+        """
+        Raises NotFound (unknown or expired), Conflict (a second publisher), ProtocolError (a `seq` not yet said),
+        Forbidden (not granted, or the session of somebody else).
+        """
         ...
+
+
+class DoorPort(Protocol):
+    """Where every caller of every protocol is let in."""
+
+    def admit(self, secret: str | None) -> Grant:
+        """
+        Who brings this key or token, or nothing; counts as one request of theirs.
+
+        Raises Unauthorized (no key, a wrong one, an expired token), RateLimited.
+        """
+        ...
+
+
+def join(
+    hub: HubPort,
+    message: Start | Attach,
+    *,
+    protocol: str,
+    on_messages: Callable[[], None],
+    on_room: Callable[[], None],
+    grant: Grant = ANYBODY,
+) -> AttachmentPort:
+    """Open a session or attach to one, as the first message of a connection asks. Raises what those raise."""
+    if isinstance(message, Start):
+        return hub.open(message, protocol=protocol, on_messages=on_messages, on_room=on_room, grant=grant)
+    return hub.attach(message, protocol=protocol, on_messages=on_messages, on_room=on_room, grant=grant)
+
+
+def obey(attachment: AttachmentPort, message: AnyClientMessage) -> None:
+    """Do what a message of an attached connection asks. Raises what the call raises."""
+    match message:
+        case Configure():
+            attachment.configure(message)
+        case Finalize():
+            attachment.finalize()
+        case Clear():
+            attachment.clear()
+        case Close():
+            attachment.close()
+        case _:
+            pass

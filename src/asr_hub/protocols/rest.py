@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from asr_hub import __version__
-from asr_hub.errors import (
-    ClientError,
-    Conflict,
-    HubError,
-    NotFound,
-    Overloaded,
-    ProviderError,
-    RateLimited,
-    TooLarge,
-    Unauthorized,
-)
+from asr_hub.access.grant import Scope
+from asr_hub.protocols.admission import admitted
 from asr_hub.protocols.page import PAGE
+from asr_hub.protocols.port import DoorPort
 
 
 class ProviderView(BaseModel):
@@ -77,37 +68,9 @@ class HubFacts(Protocol):
     def sessions(self) -> list[SessionView]: ...
 
 
-_STATUS: tuple[tuple[type[HubError], int], ...] = (
-    (Unauthorized, 401),
-    (NotFound, 404),
-    (Conflict, 409),
-    (TooLarge, 413),
-    (RateLimited, 429),
-    (Overloaded, 503),
-    (ClientError, 400),
-    (ProviderError, 502),
-    (HubError, 500),
-)
-
-
-def status_of(error: HubError) -> int:
-    """The HTTP status of an error: the first class above that it belongs to."""
-    return next(status for kind, status in _STATUS if isinstance(error, kind))
-
-
-def application(facts: HubFacts) -> FastAPI:
-    """The HTTP side of the hub's port."""
-    api = FastAPI(
-        title="ASR Hub",
-        version=__version__,
-        description="Live transcripts are on the WebSocket `/v1/stream`; see docs/reference/protocol.md.",
-    )
-
-    @api.exception_handler(HubError)
-    async def refused(request: Request, error: HubError) -> JSONResponse:
-        headers = {"Retry-After": str(round(error.retry_after))} if error.retry_after is not None else None
-        body = {"error": {"code": error.code, "message": str(error), "retryable": error.retryable}}
-        return JSONResponse(body, status_of(error), headers)
+def router(facts: HubFacts, door: DoorPort) -> APIRouter:
+    """Health for everybody; what the hub knows for those whom the door lets in."""
+    api = APIRouter()
 
     @api.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def page() -> str:
@@ -128,12 +91,12 @@ def application(facts: HubFacts) -> FastAPI:
             response.status_code = 503
         return view
 
-    @api.get("/v1/providers")
+    @api.get("/v1/providers", dependencies=[Depends(admitted(door))])
     async def providers() -> list[ProviderView]:
         """The engines of this hub, their health and what they can do."""
         return facts.providers()
 
-    @api.get("/v1/sessions")
+    @api.get("/v1/sessions", dependencies=[Depends(admitted(door, Scope.ADMIN))])
     async def sessions() -> list[SessionView]:
         """The live sessions."""
         return facts.sessions()

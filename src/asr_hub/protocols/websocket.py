@@ -44,12 +44,13 @@ try:
 except ImportError:
     from websockets.utils import apply_mask
 
+from asr_hub.access.grant import ANYBODY
 from asr_hub.errors import HubError, Overloaded, ProtocolError, SlowClient, TooLarge
-from asr_hub.protocols.port import AttachmentPort, HubPort
+from asr_hub.protocols.port import AttachmentPort, HubPort, join, obey
 from asr_hub.protocols.timer_wheel import TimerWheel
 from asr_hub.wire.conversation import Conversation, Limits, State
 from asr_hub.wire.encode import encode
-from asr_hub.wire.messages import AnyClientMessage, Attach, Clear, Close, Configure, Finalize, Start
+from asr_hub.wire.messages import AnyClientMessage, Attach, Start
 from asr_hub.wire.refusal import NORMAL
 
 PATH = "/v1/stream"
@@ -115,6 +116,7 @@ class Lane(asyncio.Protocol):
         "_conversation",
         "_fed",
         "_fragments",
+        "_grant",
         "_has_room",
         "_head",
         "_held",
@@ -145,6 +147,7 @@ class Lane(asyncio.Protocol):
         self._head = bytearray()
         self._conversation = Conversation(shared.limits)
         self._attachment: AttachmentPort | None = None
+        self._grant = ANYBODY
         self._held: deque[tuple[Opcode, bytes]] = deque()
         """Messages that were read together with the one that filled the session."""
         self._has_room = True
@@ -397,23 +400,17 @@ class Lane(asyncio.Protocol):
         attachment = self._attachment
         if attachment is None:
             return
-        match message:
-            case Configure():
-                attachment.configure(message)
-            case Finalize():
-                attachment.finalize()
-            case Clear():
-                attachment.clear()
-            case Close():
-                attachment.close()
+        obey(attachment, message)
 
     def _attach(self, message: Start | Attach) -> None:
-        hub, on_messages, on_room = self._shared.hub, self._on_messages, self._on_room
-        if isinstance(message, Start):
-            attachment = hub.open(message, protocol=_PROTOCOL, on_messages=on_messages, on_room=on_room)
-        else:
-            attachment = hub.attach(message, protocol=_PROTOCOL, on_messages=on_messages, on_room=on_room)
-        self._attachment = attachment
+        attachment = self._attachment = join(
+            self._shared.hub,
+            message,
+            protocol=_PROTOCOL,
+            on_messages=self._on_messages,
+            on_room=self._on_room,
+            grant=self._grant,
+        )
         self._conversation.opened(attachment.role)
         self._keep_alive()
         self._on_messages()

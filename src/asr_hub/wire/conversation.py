@@ -86,7 +86,14 @@ class Conversation:
                 f"a text message has at most {self._limits.max_text_bytes} bytes; send audio in binary frames",
                 code="text-too-large",
             )
-        message = _decode(data)
+        return self.receive(_decode(data))
+
+    def receive(self, message: AnyClientMessage) -> AnyClientMessage:
+        """
+        One message of a client whose protocol has types of its own. Its fields have the types they say.
+
+        Raises ProtocolError.
+        """
         state = _NEXT[self.state].get(type(message))
         if state is None:
             raise self._not_now(message)

@@ -68,6 +68,7 @@ ENDINGS: Mapping[str, Ending] = {
     "not-found": Ending(1008, False),
     "conflict": Ending(1008, False),
     "unauthorized": Ending(1008, True),
+    "forbidden": Ending(1008, False),
     "too-large": Ending(1009, True),
     "rate-limited": Ending(1013, False),
     "overloaded": Ending(1013, True),

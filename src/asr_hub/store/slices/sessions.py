@@ -41,6 +41,8 @@ class SessionOpened(SessionEvent, frozen=True, tag="[Session] Opened"):
     levels: bool = False
     armed: bool = False
     """A wake word must be heard first."""
+    principal: str = ""
+    """The name of the key it was opened with; empty where access control is off."""
 
 
 class SessionAttached(SessionEvent, frozen=True, tag="[Session] Attached"):
@@ -147,6 +149,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Samples per channel that the hub has taken responsibility for."""
     heard_ms: int = 0
     """Milliseconds of audio: where speech, or the wake word, was last heard."""
+    principal: str = ""
+    """The name of the key it was opened with; empty where access control is off."""
     opened_at: float
     """Seconds since the epoch"""
     updated_at: float
@@ -243,6 +247,7 @@ def _opened(event: SessionOpened) -> Session:
         partials=event.partials,
         levels=event.levels,
         phase=Phase.ARMED if event.armed else Phase.IDLE,
+        principal=event.principal,
         opened_at=event.at,
         updated_at=event.at,
     )
