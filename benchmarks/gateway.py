@@ -40,6 +40,7 @@ from typing import IO, Any, cast
 import uvicorn
 import uvloop
 
+from asr_hub.access.grant import ANYBODY, Grant
 from asr_hub.errors import NotFound
 from asr_hub.model import AudioFormat, Role, SessionId
 from asr_hub.protocols.websocket import LaneSettings, websocket_lane
@@ -163,12 +164,24 @@ class CountingAttachment:
 
 class CountingHub:
     def open(
-        self, start: Start, *, protocol: str, on_messages: Callable[[], None], on_room: Callable[[], None]
+        self,
+        start: Start,
+        *,
+        protocol: str,
+        on_messages: Callable[[], None],
+        on_room: Callable[[], None],
+        grant: Grant = ANYBODY,
     ) -> CountingAttachment:
         return CountingAttachment(on_messages)
 
     def attach(
-        self, attach: Attach, *, protocol: str, on_messages: Callable[[], None], on_room: Callable[[], None]
+        self,
+        attach: Attach,
+        *,
+        protocol: str,
+        on_messages: Callable[[], None],
+        on_room: Callable[[], None],
+        grant: Grant = ANYBODY,
     ) -> CountingAttachment:
         raise NotFound("this hub keeps no sessions")
 
