@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 
 from asr_hub import __version__
-from asr_hub.errors import HubError, ProtocolError
+from asr_hub.errors import HubError, ProtocolError, Unauthorized
 from asr_hub.wire.status import status
 
 
@@ -27,20 +27,32 @@ def application(*routers: APIRouter) -> FastAPI:
     return api
 
 
-def answer(error: HubError) -> JSONResponse:
+def answer(error: HubError) -> Response:
     """An error as HTTP tells it: its status, `Retry-After` in whole seconds, and a body with its code and message."""
-    headers: Mapping[str, str] | None = None
+    number, headers, body = told(error)
+    return Response(body, number, headers, media_type="application/json")
+
+
+def told(error: HubError) -> tuple[int, dict[str, str], bytes]:
+    """
+    The status, the headers and the JSON body of `answer`, for whoever answers without an application.
+
+    401 names the way to bring a key (RFC 6750, 3).
+    """
+    headers: dict[str, str] = {}
     if error.retry_after is not None:
-        headers = {"Retry-After": str(round(error.retry_after))}
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="asr-hub"'
     body = {"error": {"code": error.code, "message": str(error), "retryable": error.retryable}}
-    return JSONResponse(body, status(error).http, headers)
+    return status(error).http, headers, json.dumps(body).encode()
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> Response:
     return answer(error if isinstance(error, HubError) else HubError(str(error)))
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         return answer(HubError(str(error)))
     first = error.errors()[0]

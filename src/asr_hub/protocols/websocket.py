@@ -22,31 +22,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import socket
 from collections import deque
 from collections.abc import Sequence
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.datastructures import Headers
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import State as LinkState
 from websockets.server import ServerProtocol
-from websockets.typing import Origin, Subprotocol
+from websockets.typing import Subprotocol
 
 try:
     from websockets.speedups import apply_mask
 except ImportError:
     from websockets.utils import apply_mask
 
+from asr_hub.access.door import OpenDoor
 from asr_hub.access.grant import ANYBODY
 from asr_hub.errors import HubError, Overloaded, ProtocolError, SlowClient, TooLarge
-from asr_hub.protocols.port import AttachmentPort, HubPort, join, obey
+from asr_hub.protocols.admission import offered_secret, query_of, secret_of
+from asr_hub.protocols.http import told
+from asr_hub.protocols.origins import check_origin
+from asr_hub.protocols.port import AttachmentPort, DoorPort, HubPort, join, obey
 from asr_hub.protocols.timer_wheel import TimerWheel
 from asr_hub.wire.conversation import Conversation, Limits, State
 from asr_hub.wire.encode import encode
@@ -85,10 +91,14 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def websocket_lane(
-    hub: HubPort, *, limits: Limits | None = None, settings: LaneSettings | None = None
+    hub: HubPort,
+    *,
+    door: DoorPort | None = None,
+    limits: Limits | None = None,
+    settings: LaneSettings | None = None,
 ) -> type[asyncio.Protocol]:
-    """The class to give to `uvicorn.Config(ws=...)`. It serves one hub, on one event loop."""
-    shared = _Shared(hub, limits or Limits(), settings or LaneSettings())
+    """The class to give to `uvicorn.Config(ws=...)`. It serves one hub, on one event loop; without `door`, anybody."""
+    shared = _Shared(hub, door or OpenDoor(), limits or Limits(), settings or LaneSettings())
 
     class BoundLane(Lane):
         __slots__ = ()
@@ -289,7 +299,6 @@ class Lane(asyncio.Protocol):
     def _shake_hands(self, head: bytes) -> None:
         shared = self._shared
         self._link = link = ServerProtocol(
-            origins=shared.origins,
             select_subprotocol=_select_subprotocol,
             max_size=shared.max_size,
             logger=_link_log,
@@ -303,7 +312,10 @@ class Lane(asyncio.Protocol):
             self._transport.write(b"".join(answer))
             self._transport.close()
             return
-        response = link.accept(cast(Request, events[0]))
+        request = cast(Request, events[0])
+        response = link.accept(request)
+        if response.status_code == 101:
+            response = self._admit(request) or response
         link.send_response(response)
         if response.status_code != 101:
             self._transport.write(b"".join(link.data_to_send()))
@@ -316,6 +328,21 @@ class Lane(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=shared.settings.write_buffer_bytes)
         shared.wheel.put(self, shared.settings.start_timeout)
         self._send_control()
+
+    def _admit(self, request: Request) -> Response | None:
+        """Who comes, and with what key; the refusal where they may not."""
+        headers = {name.lower(): value for name, value in request.headers.raw_items()}
+        try:
+            check_origin(headers.get("origin"), self._shared.settings.origins)
+            secret = secret_of(headers, query_of(request.path.partition("?")[2]))
+            offered = headers.get("sec-websocket-protocol", "")
+            self._grant = self._shared.door.admit(secret or offered_secret(offered))
+        except HubError as error:
+            return _refusal(error)
+        except Exception:  # noqa: BLE001  the edge: a defect of the hub refuses one connection, and is told and logged
+            _log.exception("websocket.defect")
+            return _refusal(HubError("the hub failed; its log has the details"))
+        return None
 
     # Messages of the client.
 
@@ -544,16 +571,16 @@ class Lane(asyncio.Protocol):
 class _Shared:
     """What all connections of a lane have in common."""
 
-    __slots__ = ("hub", "limits", "max_plain", "max_size", "origins", "path", "settings", "wheel")
+    __slots__ = ("door", "hub", "limits", "max_plain", "max_size", "path", "settings", "wheel")
 
-    def __init__(self, hub: HubPort, limits: Limits, settings: LaneSettings) -> None:
+    def __init__(self, hub: HubPort, door: DoorPort, limits: Limits, settings: LaneSettings) -> None:
         self.hub = hub
+        self.door = door
         self.limits = limits
         self.max_size = max(limits.max_audio_bytes, limits.max_text_bytes)
         self.max_plain = self.max_size if settings.is_quick else 0
         self.settings = settings
         self.path = settings.path.encode()
-        self.origins = _accepted(settings.origins)
         self.wheel = TimerWheel(resolution=settings.resolution)
 
 
@@ -571,19 +598,23 @@ _FINAL_BINARY = 0x82
 _MAX_HEAD = 64 * 1024
 """Bytes of an HTTP request without a body."""
 
-_LOCAL_PAGE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
-
-
-def _accepted(origins: tuple[str, ...] | None) -> Sequence[Origin | re.Pattern[str] | None] | None:
-    if origins is None:
-        return (None, _LOCAL_PAGE)
-    return None if "*" in origins else (None, *map(Origin, origins))
-
 
 def _select_subprotocol(link: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """Ours where it is offered. Else the first offered: some clients hang up when they offered and none is chosen."""
+    """
+    Ours where it is offered. Else the first offered: some clients hang up when they offered and none is chosen.
+
+    Never the key: what is chosen goes back to the client, and into the logs of whatever is between.
+    """
     ours = Subprotocol(SUBPROTOCOL)
-    return ours if ours in offered else next(iter(offered), None)
+    secret = offered_secret(",".join(offered))
+    return ours if ours in offered else next((one for one in offered if one != secret), None)
+
+
+def _refusal(error: HubError) -> Response:
+    status, fields, body = told(error)
+    headers = Headers([("Date", formatdate(usegmt=True)), ("Connection", "close")])
+    headers.update({**fields, "Content-Length": str(len(body)), "Content-Type": "application/json"})
+    return Response(status, HTTPStatus(status).phrase, headers, body)
 
 
 def _path(head: bytes) -> bytes:
