@@ -55,6 +55,7 @@ SAID: list[wire.ServerMessage] = [
     wire.Levels(seq=10, at=500, rms_db=-30.5, peak_db=-3.0),
     wire.Warning(seq=11, code="no-hotwords", message="the engine takes no hotwords"),
     wire.Error(seq=11, code="bad-value", message="no", retry_after=1.0),
+    wire.Reset(seq=11, finals=(wire.Reading(0, HYPOTHESIS),), provider="fast", audio_offset=16000),
     wire.Closed(seq=12, reason="close", audio_offset=16000),
 ]
 

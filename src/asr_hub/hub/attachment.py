@@ -87,6 +87,9 @@ class Attachment:
             self._ready = None
         return data
 
+    def check(self) -> None:
+        self._must_publish()
+
     @property
     def is_over(self) -> bool:
         return self._live.log.is_closed and self._cursor >= self._live.log.seq

@@ -26,6 +26,7 @@ from asr_hub.hub.engines import Engines, hears
 from asr_hub.hub.log import MessageLog
 from asr_hub.hub.pump import Pump
 from asr_hub.hub.session import Command, LiveSession, Reader
+from asr_hub.hub.standing import standing
 from asr_hub.model import HUB_RATE, AudioFormat, ProviderName, Role, SessionId
 from asr_hub.providers.base import Provider
 from asr_hub.store.event import Event
@@ -42,8 +43,9 @@ from asr_hub.store.slices.sessions import (
     select_sessions,
 )
 from asr_hub.store.slices.system import DrainStarted, HubStopped, SessionRefused
+from asr_hub.store.slices.transcripts import UtteranceCorrected, UtteranceFinalized, select_transcript
 from asr_hub.telemetry import logs
-from asr_hub.wire.messages import Attach, Configure, Ready, Start
+from asr_hub.wire.messages import Attach, Configure, Ready, Reset, Start
 
 _log = logs.get("asr_hub.hub")
 
@@ -185,6 +187,21 @@ class Hub:
         self._make_place(session, attach, protocol)
         reader = Reader(attach.role, on_messages, on_room)
         return self._join(session, reader, protocol, cursor, resumed_from=attach.seq)
+
+    def snapshot(self, session: SessionId) -> Reset:
+        """
+        Where a session stands, for a reader that lost its place. Attach with its `seq` before anything else happens.
+
+        Raises NotFound. Asks for no grant: it is for those who are let in to the session already.
+        """
+        live = self._find(session)
+        record = self.record(session)
+        transcript = select_transcript(self.store.state, session) or live.transcript
+        # `closed` is the last message and always kept: who comes late is told it after the transcript.
+        seq = live.log.seq - live.log.is_closed
+        return standing(
+            transcript, seq=seq, provider=record.provider if record else "", audio_offset=live.channel.offset
+        )
 
     # What the recogniser needs: Surroundings.
 
@@ -390,6 +407,8 @@ class Hub:
 
     def _told(self, session: LiveSession, change: Change) -> None:
         message = message_of(change.event)
+        if isinstance(change.event, UtteranceFinalized | UtteranceCorrected):
+            session.transcript = select_transcript(self.store.state, session.id)
         if isinstance(change.event, SessionClosed):
             self._end(session, change.event.reason)
         if message is not None:

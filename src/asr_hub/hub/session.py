@@ -14,6 +14,7 @@ from asr_hub.audio.plausible import Plausible
 from asr_hub.effects.recognition import Recogniser
 from asr_hub.hub.log import MessageLog
 from asr_hub.model import AudioFormat, AudioFrame, EndpointReason, Role, SessionId
+from asr_hub.store.slices.transcripts import Transcript
 from asr_hub.wire.messages import Levels, ServerMessage
 
 ROUND_S = 1.0
@@ -73,6 +74,8 @@ class LiveSession:
         self.log = log
         self.publisher: int | None = None
         """The key of the connection that publishes."""
+        self.transcript: Transcript | None = None
+        """As it was at the last final: the store forgets it when the session closes, and late readers ask for it."""
         self.is_over = False
         """Closed: only the log is left, for those who have not read its end."""
         self.is_closing = False

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from asr_hub.access.grant import ANYBODY, Grant
 from asr_hub.model import Role, SessionId
-from asr_hub.wire.messages import AnyClientMessage, Attach, Clear, Close, Configure, Finalize, Start
+from asr_hub.wire.messages import AnyClientMessage, Attach, Clear, Close, Configure, Finalize, Reset, Start
 
 
 class AttachmentPort(Protocol):
@@ -42,6 +42,10 @@ class AttachmentPort(Protocol):
 
         Raises SlowClient when the session no longer keeps what this connection has yet to read.
         """
+        ...
+
+    def check(self) -> None:
+        """Raises what a command would now: Conflict where the session was taken over, ProtocolError where it closes."""
         ...
 
     @property
@@ -86,6 +90,14 @@ class HubPort(Protocol):
         """
         Raises NotFound (unknown or expired), Conflict (a second publisher), ProtocolError (a `seq` not yet said),
         Forbidden (not granted, or the session of somebody else).
+        """
+        ...
+
+    def snapshot(self, session: SessionId) -> Reset:
+        """
+        Where a session stands, for a reader that lost its place. Attach with its `seq` before anything else happens.
+
+        Raises NotFound. Asks for no grant: it is for those who are let in to the session already.
         """
         ...
 

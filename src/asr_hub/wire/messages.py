@@ -176,6 +176,29 @@ class Error(ServerMessage, frozen=True, tag="error"):
     """A connection's error is told to it alone and does not advance `seq`."""
 
 
+class Reading(msgspec.Struct, frozen=True):
+    """The latest reading of one utterance."""
+
+    utterance: int
+    hypothesis: Hypothesis
+
+
+class Reset(ServerMessage, frozen=True, tag="reset"):
+    """
+    What follows the last `seq` of this reader is no longer kept: forget what was shown, show this, and go on.
+
+    `seq` is where the session stands. Only event streams send it; a WebSocket is told `resume-gap` or `slow-client`.
+    """
+
+    finals: tuple[Reading, ...]
+    """In the order of the utterances, revised where a later pass read differently; without words and alternatives."""
+    provider: str
+    audio_offset: int
+    """Samples per channel that the hub has taken."""
+    partial: Reading | None = None
+    """Of the utterance whose final has not come."""
+
+
 class Closed(ServerMessage, frozen=True, tag="closed"):
     """The session is over. Nothing follows."""
 
@@ -196,5 +219,6 @@ AnyServerMessage = (
     | Levels
     | Warning
     | Error
+    | Reset
     | Closed
 )
