@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,11 +30,12 @@ from asr_hub.effects.flushing import JournalFlush
 from asr_hub.effects.lines import LogLines
 from asr_hub.effects.rearm import Rearm
 from asr_hub.effects.recognition import Listening
-from asr_hub.errors import ConfigError
-from asr_hub.hub.engines import Engines, Make
+from asr_hub.errors import ConfigError, HubError
+from asr_hub.hub.engines import Engines
 from asr_hub.hub.facts import StoreFacts
 from asr_hub.hub.hub import Hub, Limits
 from asr_hub.hub.journal_file import journal_file
+from asr_hub.hub.reload import Plan, Reload
 from asr_hub.model import ProviderName
 from asr_hub.models.folder import find
 from asr_hub.protocols import rest
@@ -44,6 +45,7 @@ from asr_hub.providers import registry
 from asr_hub.providers.policy import stay_inside
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import HubStore
+from asr_hub.store.slices.hotwords import HotwordsReplaced
 from asr_hub.store.slices.sessions import select_session, select_sessions
 from asr_hub.store.slices.system import HubStarted, ProviderResolved
 from asr_hub.telemetry import logs
@@ -60,14 +62,14 @@ faster than the engine hears is held back early, and its memory here stays small
 
 
 @contextlib.asynccontextmanager
-async def running_hub(config: Config) -> AsyncIterator[Hub]:
+async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator[Hub]:
     """
-    A hub with its providers started, on the running event loop.
+    A hub with its providers started, on the running event loop. `plan` is that of the configuration, where it was made.
 
     Raises ConfigError where the configuration cannot run. A provider that cannot start does not stop the hub: it is
     tried again, and `/health` and the store say so.
     """
-    makers, default, resolved = _providers(config)
+    plan = plan or _plan(config)
     async with contextlib.AsyncExitStack() as stack:
         # pystorex takes the effects once, when the store is made; so those that need the hub find it by name, later.
         effects: list[object] = [
@@ -75,8 +77,8 @@ async def running_hub(config: Config) -> AsyncIterator[Hub]:
             ClientCommands(lambda: hub),
             Expiry(
                 lambda: select_sessions(store.state),
-                resume_window=config.sessions.resume_window_s,
-                idle_timeout=config.sessions.idle_timeout_s,
+                resume_window=lambda: hub.limits.resume_window,
+                idle_timeout=lambda: hub.limits.idle_timeout,
                 now=time.time,
             ),
         ]
@@ -96,19 +98,14 @@ async def running_hub(config: Config) -> AsyncIterator[Hub]:
         def spawn(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
             return hub.spawn(work, name)
 
-        fallbacks = {
-            ProviderName(name): ProviderName(it.fallback)
-            for name, it in config.providers.items()
-            if it.fallback is not None
-        }
-        engines = Engines(makers, fallbacks=fallbacks, dispatch=store.dispatch, spawn=spawn, now=time.time)
+        engines = Engines(plan.makers(), fallbacks=plan.fallbacks, dispatch=store.dispatch, spawn=spawn, now=time.time)
         hub = Hub(
             store,
             engines,
-            default,
+            plan.default,
             vad=_vad(config),
             endpoint=_endpoint(config),
-            limits=_limits(config),
+            limits=plan.limits,
             wake_word=_wake_word(config),
             tick=config.audio.tick_ms / 1000,
         )
@@ -118,11 +115,13 @@ async def running_hub(config: Config) -> AsyncIterator[Hub]:
                 at=time.time(),
                 version=__version__,
                 max_sessions=config.sessions.max_sessions,
-                default_provider=default,
+                default_provider=plan.default,
             )
         )
-        if resolved is not None:
-            store.dispatch(ProviderResolved(at=time.time(), provider=default, reason=resolved))
+        if plan.resolution is not None:
+            store.dispatch(ProviderResolved(at=time.time(), provider=plan.default, reason=plan.resolution))
+        if config.hotwords:
+            store.dispatch(HotwordsReplaced(at=time.time(), words=config.hotwords))
         await engines.start()
         yield hub
 
@@ -133,6 +132,7 @@ class Serving(NamedTuple):
     hub: Hub
     host: str
     port: int
+    reload: Reload
 
     @property
     def url(self) -> str:
@@ -145,20 +145,23 @@ class Serving(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def serving(config: Config) -> AsyncIterator[Serving]:
+async def serving(config: Config, *, read: Callable[[], Config] | None = None) -> AsyncIterator[Serving]:
     """
     A hub on its port, until the block is left; running sessions are then closed at once.
 
+    `read` reads the configuration again, for a reload. It may block, and raises what `load` raises.
     Raises ConfigError when the port is taken.
     """
     listener = _bind(config.server.host, config.server.port)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
-        hub = await stack.enter_async_context(running_hub(config))
+        plan = _plan(config)
+        hub = await stack.enter_async_context(running_hub(config, plan))
+        reload = Reload(hub, config, read=read, plan=plan, make_plan=_plan)
         door = OpenDoor()
         server = _Server(
             uvicorn.Config(
-                application(rest.router(StoreFacts(hub), door)),
+                application(rest.router(StoreFacts(hub, reload), door)),
                 ws=websocket_lane(
                     hub,
                     limits=WireLimits(max_audio_bytes=config.server.max_frame_bytes),
@@ -174,21 +177,22 @@ async def serving(config: Config) -> AsyncIterator[Serving]:
         try:
             await server.has_started.wait()
             host, port = listener.getsockname()[:2]
-            yield Serving(hub, host, port)
+            yield Serving(hub, host, port, reload)
         finally:
             server.should_exit = True
             await task
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, *, read: Callable[[], Config] | None = None) -> None:
     """
     Serve until SIGTERM or SIGINT, then drain: refuse new sessions, finish utterances, close.
 
-    A second signal ends the drain at once.
+    A second signal ends the drain at once. SIGHUP reads the configuration again with `read`.
     """
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with serving(config) as running:
+    async with serving(config, read=read) as running, _hanging_up(running.reload):
+        running.reload.join("logging", _logging)
         # A full collection walks every object of the process and holds the loop meanwhile: what is here for good is
         # left out of it, and it comes rarely. Frames, facts and messages are freed by their counts.
         gc.collect()
@@ -206,6 +210,36 @@ async def serve(config: Config) -> None:
         for task in (drain, again):
             task.cancel()
         await asyncio.gather(drain, again, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _hanging_up(reload: Reload) -> AsyncIterator[None]:
+    """Reload at SIGHUP while the block runs."""
+    hangup = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    task = asyncio.create_task(_reload_at(hangup, reload), name="reloads")
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _reload_at(hangup: asyncio.Event, reload: Reload) -> None:
+    """Reload at each signal; those that come while one runs are one more."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        # Reload has logged what is wrong, and who sends a signal reads no answer.
+        with contextlib.suppress(HubError):
+            await reload()
+
+
+def _logging(config: Config) -> Callable[[], None]:
+    it = config.logging
+    return functools.partial(logs.configure, level=it.level, format=it.format, transcripts=it.transcripts)
 
 
 class _Server(uvicorn.Server):
@@ -241,8 +275,8 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _providers(config: Config) -> tuple[dict[ProviderName, tuple[str, Make]], ProviderName, str | None]:
-    """How to make each provider, which one is the default, and why if `auto` chose it."""
+def _plan(config: Config) -> Plan:
+    """Raises ConfigError, ProviderUnavailable where `auto` finds nothing."""
     entries = {name: registry.Entry(it.kind, it.settings) for name, it in config.providers.items()}
     if config.policy == "local":
         stay_inside(entries)
@@ -250,11 +284,17 @@ def _providers(config: Config) -> tuple[dict[ProviderName, tuple[str, Make]], Pr
     if name == "auto":
         name, reason = registry.resolve_auto(entries)
         entries.setdefault(name, registry.Entry(name, {}))
-    makers: dict[ProviderName, tuple[str, Make]] = {
-        ProviderName(name): (it.kind, functools.partial(registry.load, it.kind, name, it.settings))
-        for name, it in entries.items()
-    }
-    return makers, ProviderName(name), reason
+    return Plan(
+        entries={ProviderName(name): entry for name, entry in entries.items()},
+        fallbacks={
+            ProviderName(name): ProviderName(it.fallback)
+            for name, it in config.providers.items()
+            if it.fallback is not None
+        },
+        default=ProviderName(name),
+        resolution=reason,
+        limits=_limits(config),
+    )
 
 
 def _vad(config: Config) -> Vad | None:
@@ -287,6 +327,7 @@ def _limits(config: Config) -> Limits:
         max_sessions=it.max_sessions,
         max_viewers=it.max_viewers,
         resume_window=it.resume_window_s,
+        idle_timeout=it.idle_timeout_s,
         audio_buffer=it.audio_buffer_s,
         history_messages=it.history_messages,
         history_bytes=it.history_bytes,

@@ -31,10 +31,11 @@ class World:
         self.scheduler = TestScheduler()
         self.failures: list[Exception] = []
         self.breaks = False
+        self.idle_timeout = 300.0
         effect = Expiry(
             self._records,
-            resume_window=60.0,
-            idle_timeout=300.0,
+            resume_window=lambda: 60.0,
+            idle_timeout=lambda: self.idle_timeout,
             now=lambda: self.scheduler.clock,
             scheduler=self.scheduler,
         )
@@ -91,6 +92,13 @@ def test_closing_is_asked_for_once() -> None:
     world = World()
     world.at(10, detached(10))
     assert world.at(500) == ["expired"]
+
+
+def test_a_limit_that_changes_holds_from_the_next_sweep_on() -> None:
+    world = World()
+    assert world.at(100) == []
+    world.idle_timeout = 50.0
+    assert world.at(101) == ["idle"]
 
 
 def test_a_stopped_hub_sweeps_no_more() -> None:

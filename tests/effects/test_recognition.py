@@ -74,6 +74,12 @@ class Around:
     def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def using(self, provider: Provider) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def hotwords(self) -> tuple[str, ...]:
+        return ()
+
     def is_strained(self, name: ProviderName) -> bool:
         return False
 

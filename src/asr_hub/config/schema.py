@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
+
+MAX_HOTWORDS = 500
+MAX_HOTWORD_CHARS = 100
 
 
 class Section(BaseModel):
@@ -145,6 +148,11 @@ class Config(Section):
     policy: Literal["any", "local"] = "any"
     """`local` refuses every provider that would open a connection outside this machine."""
     providers: dict[str, Provider] = {}
+    hotwords: tuple[str, ...] = ()
+    """
+    Words to prefer in every session, beside its own: at most 500, of 1 to 100 characters. `PUT /v1/hotwords` replaces
+    them while the hub runs.
+    """
     server: Server = Server()
     sessions: Sessions = Sessions()
     audio: Audio = Audio()
@@ -161,6 +169,16 @@ class Config(Section):
                 {"key": "audio.vad_model"},
             )
         return self
+
+    @field_validator("hotwords")
+    @classmethod
+    def _hotwords_are_words(cls, hotwords: tuple[str, ...]) -> tuple[str, ...]:
+        if len(hotwords) > MAX_HOTWORDS:
+            raise ValueError(f"are {len(hotwords)}, and at most {MAX_HOTWORDS} are taken; keep the rarest words")
+        for number, word in enumerate(hotwords, start=1):
+            if not word.strip() or len(word) > MAX_HOTWORD_CHARS or not word.isprintable():
+                raise ValueError(f"number {number} must have 1 to {MAX_HOTWORD_CHARS} printable characters")
+        return tuple(dict.fromkeys(hotwords))
 
     @model_validator(mode="after")
     def _names_exist(self) -> Config:

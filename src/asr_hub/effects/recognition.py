@@ -60,6 +60,9 @@ FINAL_RTF = 4.0
 MAX_WARNINGS = 100
 """Different warnings that are told in one session."""
 
+MAX_HOTWORDS = 500
+"""Given to an engine with one utterance; where there are more, the session's own stay."""
+
 WAKE_TAIL_S = 0.2
 """Speech after a wake word that is shorter than this is the end of the wake word."""
 
@@ -92,6 +95,14 @@ class Surroundings(Protocol):
 
     def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
         """Count an utterance as waiting for a slot while the block runs."""
+        ...
+
+    def using(self, provider: Provider) -> AbstractContextManager[None]:
+        """Keep a provider open while the block runs, though it may be replaced meanwhile."""
+        ...
+
+    def hotwords(self) -> tuple[str, ...]:
+        """Those of every session, now."""
         ...
 
     def is_strained(self, name: ProviderName) -> bool:
@@ -391,6 +402,7 @@ class Recogniser:
     @asynccontextmanager
     async def _slot(self, provider: Provider, options: RecognitionOptions) -> AsyncIterator[RecognitionStream]:
         async with AsyncExitStack() as stack:
+            stack.enter_context(self._around.using(provider))
             with self._around.in_line(provider.name):
                 stream = await stack.enter_async_context(provider.stream(options, self._memory))
             yield stream
@@ -425,7 +437,7 @@ class Recogniser:
             return RecognitionOptions(sample_rate=rate, wake_words=wake_words)
         return RecognitionOptions(
             language=record.language,
-            hotwords=record.hotwords,
+            hotwords=together(record.hotwords, self._around.hotwords()),
             sample_rate=rate,
             partials=record.partials and not self._around.is_strained(provider.name),
             patient=self._around.next_after(provider.name, record.language) is None,
@@ -498,6 +510,13 @@ class Recogniser:
 
     def _say(self, event: Event) -> None:
         self._around.dispatch(event)
+
+
+def together(own: tuple[str, ...], everybodys: tuple[str, ...]) -> tuple[str, ...]:
+    """A session's hotwords, then those of every session: each once, at most `MAX_HOTWORDS`."""
+    if not everybodys:
+        return own
+    return tuple(dict.fromkeys((*own, *everybodys)))[:MAX_HOTWORDS]
 
 
 class _Feeding:

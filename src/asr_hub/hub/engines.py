@@ -1,4 +1,4 @@
-"""The providers of one hub: started, tried again when they fail, found by name."""
+"""The providers of one hub: started, tried again when they fail, found by name, replaced while the hub runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import functools
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from asr_hub.errors import ConfigError, HubError, NotFound, ProviderUnavailable, unwrapped
 from asr_hub.model import ProviderName
@@ -17,6 +17,8 @@ from asr_hub.store.slices.providers import (
     ProviderFailed,
     ProviderNoted,
     ProviderReady,
+    ProviderRemoved,
+    ProviderRetired,
     ProviderStarting,
     ProviderStopped,
     ProviderUnloaded,
@@ -31,6 +33,17 @@ LONGEST_RETRY_S = 60.0
 Make = Callable[[], Provider]
 
 
+class Started(NamedTuple):
+    """A provider that is ready and that nobody can ask for yet."""
+
+    provider: Provider
+    kind: str
+    began: float
+    """Seconds since the epoch: when it was started."""
+    heard: str
+    """In its self-test."""
+
+
 class Engines:
     """Loads every configured provider, tells the store how each is, and hands out those that are ready."""
 
@@ -43,8 +56,8 @@ class Engines:
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         now: Callable[[], float],
     ) -> None:
-        self._makers = makers
-        self._fallbacks = fallbacks or {}
+        self._makers = dict(makers)
+        self._fallbacks = dict(fallbacks or {})
         self._dispatch = dispatch
         self._spawn = spawn
         self._now = now
@@ -53,8 +66,13 @@ class Engines:
         self._began: dict[ProviderName, float] = {}
         self._heard: dict[ProviderName, str] = {}
         """What each heard in its self-test."""
-        self._retries: list[asyncio.Task[None]] = []
+        self._retries: dict[ProviderName, asyncio.Task[None]] = {}
         self._waiting: Counter[ProviderName] = Counter()
+        self._users: Counter[int] = Counter()
+        """Utterances that each provider hears, by its identity: one name may stand for two while one retires."""
+        self._idle = asyncio.Event()
+        """A provider hears nothing any more."""
+        self._retiring: set[asyncio.Task[None]] = set()
 
     @property
     def names(self) -> tuple[ProviderName, ...]:
@@ -109,6 +127,19 @@ class Engines:
         finally:
             self._waiting[name] -= 1
 
+    @contextlib.contextmanager
+    def using(self, provider: Provider) -> Iterator[None]:
+        """Keep a provider open while the block runs, though it may be replaced meanwhile."""
+        key = id(provider)
+        self._users[key] += 1
+        try:
+            yield
+        finally:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key]
+                self._idle.set()
+
     async def start(self) -> None:
         """
         Start all at once. One that fails is tried again later, with a growing pause, while the hub runs.
@@ -125,18 +156,96 @@ class Engines:
             raise
 
     async def aclose(self) -> None:
-        for task in self._retries:
+        tasks = {*self._retries.values(), *self._retiring}
+        for task in tasks:
             task.cancel()
-        if self._retries:
-            await asyncio.wait(self._retries)
+        if tasks:
+            await asyncio.wait(tasks)
         while self._ready:
             name, provider = self._ready.popitem()
             await _close(name, provider)
             self._dispatch(ProviderStopped(at=self._now(), provider=name))
 
+    async def prepare(self, makers: Mapping[ProviderName, tuple[str, Make]]) -> dict[ProviderName, Started]:
+        """
+        Start providers beside those that run; `change` puts them in place.
+
+        Raises ConfigError, ProviderUnavailable where one does not start; the others are closed then.
+        """
+        started: dict[ProviderName, Started] = {}
+        try:
+            with unwrapped():
+                async with asyncio.TaskGroup() as group:
+                    for name, (kind, make) in makers.items():
+                        group.create_task(self._prepare(name, kind, make, started))
+        except BaseException:
+            await self.discard(started)
+            raise
+        return started
+
+    async def discard(self, started: Mapping[ProviderName, Started]) -> None:
+        """Close what was prepared and is not wanted after all."""
+        for name, one in started.items():
+            await _close(name, one.provider)
+
+    def change(
+        self,
+        makers: Mapping[ProviderName, tuple[str, Make]],
+        fallbacks: Mapping[ProviderName, ProviderName],
+        started: Mapping[ProviderName, Started],
+        *,
+        default: ProviderName,
+    ) -> tuple[ProviderName, ...]:
+        """
+        Put prepared providers in place; those that are not in `makers` go. Returns the names of these.
+
+        What hears an utterance now goes on until it has its final, and is then closed. An utterance of one that is gone
+        and fails is handed to the default.
+        """
+        gone = tuple(name for name in self._makers if name not in makers)
+        heirs = {name: default for name in {*gone, *self._fallbacks} if name not in makers}
+        self._makers = dict(makers)
+        self._fallbacks = {**heirs, **fallbacks}
+        for name in (*gone, *started):
+            self._let_go(name)
+        for name, one in started.items():
+            self._dispatch(ProviderStarting(at=one.began, provider=name, kind=one.kind))
+            self._began[name] = one.began
+            self._put(name, one.provider, one.heard)
+        return gone
+
+    def _let_go(self, name: ProviderName) -> None:
+        """Nobody gets this provider any more; it is closed when it hears nothing."""
+        if (task := self._retries.pop(name, None)) is not None:
+            task.cancel()
+        self._faults.pop(name, None)
+        self._heard.pop(name, None)
+        provider = self._ready.pop(name, None)
+        if name not in self._makers:
+            self._dispatch(ProviderRetired(at=self._now(), provider=name))
+        retiring = self._spawn(self._retire(name, provider), f"retire {name}")
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
+
+    async def _retire(self, name: ProviderName, provider: Provider | None) -> None:
+        if provider is not None:
+            try:
+                while self._users[id(provider)]:
+                    self._idle.clear()
+                    await self._idle.wait()
+            finally:
+                await _close(name, provider)
+        if name not in self._makers:
+            self._dispatch(ProviderRemoved(at=self._now(), provider=name))
+
+    async def _prepare(self, name: ProviderName, kind: str, make: Make, started: dict[ProviderName, Started]) -> None:
+        began = self._now()
+        provider, heard = await self._begin(name, kind, make)
+        started[name] = Started(provider, kind, began, heard)
+
     async def _start_or_retry(self, name: ProviderName) -> None:
         if not await self._start(name, FIRST_RETRY_S):
-            self._retries.append(self._spawn(self._retry(name), f"retry {name}"))
+            self._retries[name] = self._spawn(self._retry(name), f"retry {name}")
 
     async def _retry(self, name: ProviderName) -> None:
         pause = FIRST_RETRY_S
@@ -150,30 +259,40 @@ class Engines:
         kind, make = self._makers[name]
         self._began[name] = self._now()
         self._dispatch(ProviderStarting(at=self._began[name], provider=name, kind=kind))
-        provider: Provider | None = None
         try:
-            provider = make()
-            if isinstance(provider, Changing):
-                provider.watch(functools.partial(self._changed, name, kind))
-            await provider.start()
-            heard = await provider.self_test()
-        except (ConfigError, asyncio.CancelledError):
-            if provider is not None:
-                await _close(name, provider)
+            provider, heard = await self._begin(name, kind, make)
+        except ConfigError:
             raise
-        except Exception as exc:  # noqa: BLE001 - the edge of an engine: its defect must not stop the hub
-            fault = exc if isinstance(exc, HubError) else ProviderUnavailable(f"{name} failed to start: {exc!r}")
-            if provider is not None:
-                await _close(name, provider)
+        except HubError as fault:
             self._faults[name] = str(fault)
             self._dispatch(
                 ProviderFailed(at=self._now(), provider=name, code=fault.code, message=str(fault), retry_in=retry_in)
             )
             return False
+        self._put(name, provider, heard)
+        return True
+
+    async def _begin(self, name: ProviderName, kind: str, make: Make) -> tuple[Provider, str]:
+        """A provider that is ready, and what it heard in its self-test. Raises HubError; it is closed then."""
+        provider: Provider | None = None
+        try:
+            provider = make()
+            if isinstance(provider, Changing):
+                provider.watch(functools.partial(self._changed, name, kind, provider))
+            await provider.start()
+            return provider, await provider.self_test()
+        except BaseException as exc:
+            if provider is not None:
+                await _close(name, provider)
+            if isinstance(exc, HubError) or not isinstance(exc, Exception):
+                raise
+            # The edge of an engine: its defect must not stop the hub.
+            raise ProviderUnavailable(f"{name} failed to start: {exc!r}") from exc
+
+    def _put(self, name: ProviderName, provider: Provider, heard: str) -> None:
         self._ready[name] = provider
         self._heard[name] = heard
         self._say_ready(name, provider)
-        return True
 
     def _say_ready(self, name: ProviderName, provider: Provider) -> None:
         self._dispatch(
@@ -186,10 +305,9 @@ class Engines:
             )
         )
 
-    def _changed(self, name: ProviderName, kind: str, condition: Condition) -> None:
-        """A provider that was ready changed by itself."""
-        provider = self._ready.get(name)
-        if provider is None:
+    def _changed(self, name: ProviderName, kind: str, provider: Provider, condition: Condition) -> None:
+        """A provider changed by itself. Before it is ready, and once it retires, that is nobody's business."""
+        if self._ready.get(name) is not provider:
             return
         now = self._now()
         match condition:

@@ -1,32 +1,77 @@
-"""The hub in the words of REST, read from the store."""
+"""The hub in the words of its operators, read from the store."""
 
 from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any, Protocol
 
 import msgspec
 
 from asr_hub import __version__
-from asr_hub.errors import HubError
+from asr_hub.access.grant import Grant, Scope
+from asr_hub.errors import HubError, NotFound
 from asr_hub.hub.hub import Hub
-from asr_hub.model import ProviderName
-from asr_hub.protocols.rest import HealthView, ProviderView, SessionView
+from asr_hub.model import ProviderName, SessionId
+from asr_hub.protocols.facts import (
+    FormatView,
+    HealthView,
+    ProviderView,
+    ReloadView,
+    SessionDetails,
+    SessionView,
+    UtteranceView,
+)
+from asr_hub.store.slices.hotwords import HotwordsReplaced, select_hotwords
 from asr_hub.store.slices.providers import Health, select_providers
+from asr_hub.store.slices.sessions import CloseRequested, Phase, Session
 from asr_hub.store.slices.system import select_system
+from asr_hub.store.slices.transcripts import Utterance, select_utterances
+from asr_hub.telemetry import logs
+from asr_hub.wire.conversation import check_hotwords
+
+_log = logs.get(__name__)
 
 _WELL = (Health.READY, Health.UNLOADED)
 """It would hear a new session."""
+
+NAME_CHARS = 12
+"""Of a session's public name: hexadecimal digits, 48 bits of its hash."""
+
+_NAME = re.compile(rf"[0-9a-f]{{{NAME_CHARS}}}")
+
+
+class Reloading(Protocol):
+    """What reads the configuration again."""
+
+    async def __call__(self) -> ReloadView:
+        """Raises Conflict, ProviderUnavailable."""
+        ...
+
+
+def public_name(session: SessionId) -> str:
+    """By what an operator calls a session: nobody can attach with it, and the id cannot be told from it."""
+    return hashlib.sha256(session.encode()).hexdigest()[:NAME_CHARS]
 
 
 class StoreFacts:
     """Implements `HubFacts`."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, reload: Reloading) -> None:
         self._hub = hub
+        self._reload = reload
 
     def health(self) -> HealthView:
         hub = self._hub
         state = hub.store.state
         system = select_system(state)
-        providers = {str(record.name): record.health.value for record in select_providers(state)}
+        providers = {
+            str(record.name): record.health.value
+            for record in select_providers(state)
+            if record.health is not Health.RETIRING
+        }
         all_ready = all(health in _WELL for health in providers.values())
         return HealthView(
             status="draining" if hub.is_draining else "ok" if all_ready and providers else "degraded",
@@ -57,19 +102,64 @@ class StoreFacts:
         ]
 
     def sessions(self) -> list[SessionView]:
-        return [
-            SessionView(
-                session=f"{record.id[:6]}…",
-                phase=record.phase.value,
-                provider=record.provider,
-                protocol=record.protocol,
-                opened_at=record.opened_at,
-                audio_seconds=record.audio_offset / record.format.sample_rate,
-                utterances=record.utterance,
-                viewers=record.viewers,
+        records = sorted(self._hub.records(), key=attrgetter("opened_at"))
+        return [SessionView(**_session(record), principal=record.principal or None) for record in records]
+
+    def session(self, name: str, grant: Grant) -> SessionDetails:
+        record, by_id = self._find(name, grant)
+        if by_id:
+            grant.must(Scope.WATCH)
+        is_admin = Scope.ADMIN in grant.scopes
+        return SessionDetails(
+            **_session(record),
+            principal=record.principal or None if is_admin else None,
+            transcript=self._transcript(record.id) if by_id else None,
+        )
+
+    def close(self, name: str, grant: Grant) -> SessionView:
+        record, by_id = self._find(name, grant)
+        is_own = by_id and grant.name == record.principal
+        grant.must(Scope.SPEAK if is_own else Scope.ADMIN)
+        if record.phase is not Phase.CLOSING:
+            reason = "close" if is_own else "admin"
+            self._hub.dispatch(CloseRequested(at=self._hub.now(), session=record.id, reason=reason))
+        return SessionView(**_session(self._hub.record(record.id) or record))
+
+    def hotwords(self) -> tuple[str, ...]:
+        return select_hotwords(self._hub.store.state)
+
+    def set_hotwords(self, words: Sequence[str]) -> tuple[str, ...]:
+        given = tuple(dict.fromkeys(words))
+        check_hotwords(given)
+        self._hub.dispatch(HotwordsReplaced(at=self._hub.now(), words=given))
+        _log.info("hotwords.replaced", count=len(given))
+        return given
+
+    async def reload(self) -> ReloadView:
+        return await self._reload()
+
+    def _find(self, name: str, grant: Grant) -> tuple[Session, bool]:
+        """A live session, and whether it was named by its id. Raises NotFound, Forbidden."""
+        by_id = self._hub.record(SessionId(name))
+        record = by_id or self._named(name, grant)
+        if record is None:
+            raise NotFound(
+                "no such session: it was closed, or was never there; GET /v1/sessions lists those that live",
+                code="unknown-session",
             )
-            for record in self._hub.records()
-        ]
+        grant.must_reach(record.id)
+        return record, by_id is not None
+
+    def _named(self, name: str, grant: Grant) -> Session | None:
+        if _NAME.fullmatch(name) is None:
+            return None
+        # Before anything is looked up: whoever may not see sessions is not told which there are.
+        grant.must(Scope.ADMIN)
+        return next((record for record in self._hub.records() if public_name(record.id) == name), None)
+
+    def _transcript(self, session: SessionId) -> list[UtteranceView]:
+        utterances = select_utterances(self._hub.store.state, session)
+        return [view for utterance in utterances if (view := _utterance(utterance)) is not None]
 
     def _capabilities(self, name: ProviderName) -> dict[str, object] | None:
         try:
@@ -78,3 +168,43 @@ class StoreFacts:
             return None
         found: dict[str, object] = msgspec.to_builtins(capabilities.capabilities)
         return found
+
+
+def _session(record: Session) -> dict[str, Any]:  # Any: fields of several types
+    """The fields of a SessionView that everybody may see who may see the session."""
+    format = record.format
+    return {
+        "name": public_name(record.id),
+        "phase": record.phase.value,
+        "provider": record.provider,
+        "protocol": record.protocol,
+        "format": FormatView(sample_rate=format.sample_rate, channels=format.channels, encoding=format.encoding.value),
+        "language": record.language,
+        "hotwords": len(record.hotwords),
+        "opened_at": record.opened_at,
+        "updated_at": record.updated_at,
+        "audio_seconds": record.audio_offset / format.sample_rate,
+        "heard_seconds": record.heard_ms / 1000,
+        "utterances": record.utterance,
+        "pending": len(record.pending),
+        "has_publisher": record.has_publisher,
+        "viewers": record.viewers,
+        "warnings": record.warnings,
+    }
+
+
+def _utterance(utterance: Utterance) -> UtteranceView | None:
+    """None where it has no final."""
+    reading = utterance.latest
+    if reading is None:
+        return None
+    return UtteranceView(
+        number=utterance.number,
+        text=reading.text,
+        start_ms=reading.start,
+        end_ms=reading.end,
+        language=reading.language,
+        provider=reading.provider,
+        reason=utterance.reason.value if utterance.reason is not None else None,
+        latency_ms=utterance.latency_ms,
+    )

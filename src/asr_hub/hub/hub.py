@@ -31,6 +31,7 @@ from asr_hub.model import HUB_RATE, AudioFormat, ProviderName, Role, SessionId
 from asr_hub.providers.base import Provider
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import Change, HubStore
+from asr_hub.store.slices.hotwords import select_hotwords
 from asr_hub.store.slices.sessions import (
     CloseRequested,
     Session,
@@ -61,6 +62,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_viewers: int = 1000
     resume_window: float = 60.0
     """Seconds a session outlives its publisher, and its log outlives the session."""
+    idle_timeout: float = 300.0
+    """Seconds without audio or command after which an attached session is closed."""
     audio_buffer: float = 4.0
     """Seconds"""
     history_messages: int = 4096
@@ -220,6 +223,12 @@ class Hub:
 
     def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
         return self.engines.in_line(name)
+
+    def using(self, provider: Provider) -> AbstractContextManager[None]:
+        return self.engines.using(provider)
+
+    def hotwords(self) -> tuple[str, ...]:
+        return select_hotwords(self.store.state)
 
     def is_strained(self, name: ProviderName) -> bool:
         return self.engines.waiting(name) > 0

@@ -2,70 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
-
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel
 
 from asr_hub.access.grant import Scope
 from asr_hub.protocols.admission import admitted
+from asr_hub.protocols.facts import HealthView, HubFacts, ProviderView, SessionView
 from asr_hub.protocols.page import PAGE
 from asr_hub.protocols.port import DoorPort
 
-
-class ProviderView(BaseModel):
-    """One engine, as the store has it."""
-
-    name: str
-    kind: str
-    health: Literal["starting", "ready", "failed", "unloaded", "stopped"]
-    is_default: bool
-    slots_used: int
-    slots: int
-    error: str | None = None
-    """Why it is not ready, and what to do."""
-    note: str | None = None
-    """What people should know of it, though it goes on."""
-    capabilities: dict[str, object] | None = None
-
-
-class SessionView(BaseModel):
-    """One live session. Its id is a secret of its client and is not shown whole."""
-
-    session: str
-    phase: str
-    provider: str
-    protocol: str
-    opened_at: float
-    audio_seconds: float
-    utterances: int
-    viewers: int
-
-
-class HealthView(BaseModel):
-    status: Literal["ok", "degraded", "draining"]
-    version: str
-    sessions: int
-    max_sessions: int
-    default_provider: str
-    resolved: str | None = None
-    """What `auto` was resolved to, and why."""
-    providers: dict[str, str]
-
-
 _WELL = ("ready", "unloaded")
 """Health of a provider that would hear a new session."""
-
-
-class HubFacts(Protocol):
-    """What REST can ask of the hub."""
-
-    def health(self) -> HealthView: ...
-
-    def providers(self) -> list[ProviderView]: ...
-
-    def sessions(self) -> list[SessionView]: ...
 
 
 def router(facts: HubFacts, door: DoorPort) -> APIRouter:

@@ -255,11 +255,11 @@ def _check(message: AnyClientMessage, limits: Limits) -> None:
         case Start():
             _check_name("provider", message.provider, limits)
             _check_language(message.language)
-            _check_hotwords(message.hotwords, limits)
+            check_hotwords(message.hotwords, limits)
         case Configure():
             _check_name("provider", message.provider, limits)
             _check_language(message.language)
-            _check_hotwords(message.hotwords or (), limits)
+            check_hotwords(message.hotwords or (), limits)
         case Attach():
             _check_name("session", message.session, limits)
             if message.seq is not None and not 0 <= message.seq < 2**53:
@@ -280,7 +280,8 @@ def _check_language(language: str | None) -> None:
         raise ProtocolError("`language` is a BCP 47 tag such as `en`, `en-US` or `zh-Hant-TW`", code="bad-value")
 
 
-def _check_hotwords(hotwords: tuple[str, ...], limits: Limits) -> None:
+def check_hotwords(hotwords: tuple[str, ...], limits: Limits = Limits()) -> None:
+    """Raises ProtocolError where there are too many, or one is no word."""
     if len(hotwords) > limits.max_hotwords:
         raise ProtocolError(
             f"{len(hotwords)} hotwords; at most {limits.max_hotwords} are taken, so send the rarest words",

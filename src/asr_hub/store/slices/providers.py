@@ -22,6 +22,8 @@ class Health(StrEnum):
     STOPPED = "stopped"
     UNLOADED = "unloaded"
     """Its model is not in memory; the next utterance loads it."""
+    RETIRING = "retiring"
+    """No longer configured: what it hears is finished, and nothing new is given to it."""
 
 
 class ProviderStarting(Event, frozen=True, tag="[Provider] Starting"):
@@ -61,6 +63,18 @@ class ProviderNoted(Event, frozen=True, tag="[Provider] Noted"):
 
 
 class ProviderStopped(Event, frozen=True, tag="[Provider] Stopped"):
+    provider: ProviderName
+
+
+class ProviderRetired(Event, frozen=True, tag="[Provider] Retired"):
+    """It is no longer configured; the utterances that it hears finish."""
+
+    provider: ProviderName
+
+
+class ProviderRemoved(Event, frozen=True, tag="[Provider] Removed"):
+    """It was retired, and hears nothing any more."""
+
     provider: ProviderName
 
 
@@ -165,6 +179,14 @@ def _failed(provider: Provider, event: ProviderFailed) -> Provider:
 @providers.updates(ProviderStopped)
 def _stopped(provider: Provider, event: ProviderStopped) -> Provider:
     return replace(provider, health=Health.STOPPED, changed_at=event.at)
+
+
+@providers.updates(ProviderRetired)
+def _retired(provider: Provider, event: ProviderRetired) -> Provider:
+    return replace(provider, health=Health.RETIRING, changed_at=event.at)
+
+
+providers.removes(ProviderRemoved)
 
 
 @providers.updates(ProviderUnloaded)

@@ -25,6 +25,19 @@ class ProviderResolved(Event, frozen=True, tag="[Hub] ProviderResolved"):
     reason: str
 
 
+class Reconfigured(Event, frozen=True, tag="[Hub] Reconfigured"):
+    """The configuration was read again while the hub ran. Keys, never values: those may be secret."""
+
+    default_provider: ProviderName
+    max_sessions: int
+    applied: tuple[str, ...] = ()
+    """Keys whose new values hold now."""
+    needs_restart: tuple[str, ...] = ()
+    """Keys whose new values will hold after a restart."""
+    resolution: str | None = None
+    """What `auto` was resolved to, and why; none where a provider is named."""
+
+
 class SessionRefused(Event, frozen=True, tag="[Hub] SessionRefused"):
     """Somebody was turned away at the door."""
 
@@ -59,6 +72,10 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
     is_draining: bool = False
     started_at: float | None = None
     """Seconds since the epoch"""
+    reconfigured_at: float | None = None
+    """Seconds since the epoch: when the configuration was last read again."""
+    needs_restart: tuple[str, ...] = ()
+    """Keys of the configuration whose values on disk do not hold yet."""
     opened: int = 0
     refused: Map[str, int] = Map()
     """Sessions turned away, by error code."""
@@ -100,6 +117,18 @@ def _started(part: System, event: HubStarted) -> System:
 @system.on(ProviderResolved)
 def _resolved(part: System, event: ProviderResolved) -> System:
     return replace(part, resolution=Resolution(event.provider, event.reason))
+
+
+@system.on(Reconfigured)
+def _reconfigured(part: System, event: Reconfigured) -> System:
+    return replace(
+        part,
+        default_provider=event.default_provider,
+        max_sessions=event.max_sessions,
+        resolution=None if event.resolution is None else Resolution(event.default_provider, event.resolution),
+        reconfigured_at=event.at,
+        needs_restart=event.needs_restart,
+    )
 
 
 @system.on(SessionOpened)
