@@ -1,0 +1,264 @@
+"""
+gRPC: `asr_hub.v1.AsrHubService` of protos/, with health and reflection, on a port of its own.
+
+Every call brings its key in the metadata. An error ends it with the status of `wire/status.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import grpc
+import msgspec
+from grpc_reflection.v1alpha import reflection
+from msgspec.structs import replace
+
+from asr_hub.access.grant import Grant, Scope
+from asr_hub.errors import ConfigError, HubError, unwrapped
+from asr_hub.model import Role, SessionId
+from asr_hub.protocols.admission import secret_of
+from asr_hub.protocols.dialogue import Dialogue
+from asr_hub.protocols.facts import HubFacts
+from asr_hub.protocols.grpc import translate
+from asr_hub.protocols.grpc.failure import abort
+from asr_hub.protocols.grpc.hearing import hear_whole
+from asr_hub.protocols.grpc.readiness import Readiness
+from asr_hub.protocols.grpc.talk import Talk, TalkSettings
+from asr_hub.protocols.port import DoorPort, HubPort
+from asr_hub.v1 import asr_hub_pb2 as pb
+from asr_hub.v1 import asr_hub_pb2_grpc as stubs
+from asr_hub.wire.conversation import Limits
+from asr_hub.wire.messages import Attach
+
+SERVICE: str = pb.DESCRIPTOR.services_by_name["AsrHubService"].full_name
+
+MAX_WHOLE_BYTES = 16 * 2**20
+"""Of the audio of one `Recognize`: 8 minutes at 16 kHz. What is longer is for `Stream`, which keeps none of it."""
+
+T = TypeVar("T")
+
+
+class GrpcSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of one server. Times are in seconds."""
+
+    talk: TalkSettings = TalkSettings()
+    max_calls: int = 4096
+    """At the same time, over all connections; one more is refused with RESOURCE_EXHAUSTED."""
+    max_streams: int = 1000
+    """Calls at the same time on one connection; one more waits in the client."""
+    max_whole_bytes: int = MAX_WHOLE_BYTES
+    ping_interval: float = 20.0
+    """A connection that said nothing for so long is asked whether it is there."""
+    ping_timeout: float = 20.0
+    """A connection that does not answer for so long is gone."""
+    stop_timeout: float = 2.0
+    """How long calls may take to end once they were told that the hub stops."""
+
+
+class GrpcServer(NamedTuple):
+    """A server that runs."""
+
+    port: int
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def grpc_server(
+    hub: HubPort,
+    door: DoorPort,
+    facts: HubFacts,
+    *,
+    host: str,
+    port: int,
+    limits: Limits | None = None,
+    settings: GrpcSettings | None = None,
+    credentials: grpc.ServerCredentials | None = None,
+) -> AsyncIterator[GrpcServer]:
+    """
+    A server on its port, in plain text without `credentials`, until the block is left; calls that run are told.
+
+    Port 0 takes a free one. Raises ConfigError when the port is taken.
+    """
+    limits, settings = limits or Limits(), settings or GrpcSettings()
+    calls = _Calls(hub, door, facts, limits, settings)
+    readiness = Readiness(facts, SERVICE)
+    server = grpc.aio.server(options=_options(limits, settings), maximum_concurrent_rpcs=settings.max_calls)
+    stubs.add_AsrHubServiceServicer_to_server(calls, server)
+    readiness.add_to(server)
+    names = [service.full_name for service in pb.DESCRIPTOR.services_by_name.values()]
+    reflection.enable_server_reflection([*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server)
+    bound = _bind(server, host, port, credentials)
+    with unwrapped():
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(readiness.keep(), name="grpc health")
+            await server.start()
+            try:
+                yield GrpcServer(bound, readiness)
+            finally:
+                keeping.cancel()
+                await readiness.stop()
+                calls.stopping.set()
+                await server.stop(settings.stop_timeout)
+
+
+class _Calls(stubs.AsrHubServiceServicer):
+    """The service. Every call goes through `_answered`."""
+
+    def __init__(self, hub: HubPort, door: DoorPort, facts: HubFacts, limits: Limits, settings: GrpcSettings) -> None:
+        self._hub = hub
+        self._door = door
+        self._facts = facts
+        self._limits = limits
+        self._settings = settings
+        self.stopping = asyncio.Event()
+        """The server stops: whoever has a call is told."""
+
+    # The names are those of the service in protos/.
+
+    async def Stream(self, requests: object, context: Any) -> None:  # noqa: N802
+        await _answered(context, self._stream(context))
+
+    async def Watch(self, request: pb.WatchRequest, context: Any) -> None:  # noqa: N802
+        await _answered(context, self._watch(request, context))
+
+    async def Recognize(self, request: pb.RecognizeRequest, context: Any) -> pb.RecognizeResponse:  # noqa: N802
+        return await _answered(context, self._recognize(request, context))
+
+    async def ListProviders(  # noqa: N802
+        self, request: pb.ListProvidersRequest, context: Any
+    ) -> pb.ListProvidersResponse:
+        return await _answered(context, self._list_providers(context))
+
+    async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:  # noqa: N802
+        return await _answered(context, self._list_sessions(context))
+
+    async def GetSession(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:  # noqa: N802
+        return await _answered(context, self._get_session(request, context))
+
+    async def CloseSession(self, request: pb.CloseSessionRequest, context: Any) -> pb.CloseSessionResponse:  # noqa: N802
+        return await _answered(context, self._close_session(request, context))
+
+    async def GetHotwords(self, request: pb.GetHotwordsRequest, context: Any) -> pb.GetHotwordsResponse:  # noqa: N802
+        return await _answered(context, self._get_hotwords(context))
+
+    async def SetHotwords(self, request: pb.SetHotwordsRequest, context: Any) -> pb.SetHotwordsResponse:  # noqa: N802
+        return await _answered(context, self._set_hotwords(request, context))
+
+    async def _stream(self, context: Any) -> None:
+        await self._talk(context, pb.StreamResponse).run()
+
+    async def _watch(self, request: pb.WatchRequest, context: Any) -> None:
+        seq = request.seq if request.HasField("seq") else None
+        watch = Attach(session=SessionId(request.session), role=Role.VIEWER, seq=seq)
+        await self._talk(context, pb.WatchResponse).run(watch)
+
+    async def _recognize(self, request: pb.RecognizeRequest, context: Any) -> pb.RecognizeResponse:
+        dialogue = self._dialogue(context)
+        start = replace(translate.start(request.config), partials=False, levels=False)
+        return await hear_whole(dialogue, start, request.audio, limits=self._limits, stopping=self.stopping)
+
+    async def _list_providers(self, context: Any) -> pb.ListProvidersResponse:
+        self._admit(context)
+        answer = pb.ListProvidersResponse()
+        for view in self._facts.providers():
+            translate.fill_from_view(answer.providers.add(), view)
+        return answer
+
+    async def _list_sessions(self, context: Any) -> pb.ListSessionsResponse:
+        self._admit(context, Scope.ADMIN)
+        answer = pb.ListSessionsResponse()
+        for view in self._facts.sessions():
+            translate.fill_from_view(answer.sessions.add(), view)
+        return answer
+
+    async def _get_session(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:
+        view = self._facts.session(request.session, self._admit(context))
+        answer = pb.GetSessionResponse()
+        translate.fill_from_view(answer.session, view, skip=("transcript",))
+        for utterance in view.transcript or ():
+            translate.fill_from_view(answer.transcript.add(), utterance)
+        return answer
+
+    async def _close_session(self, request: pb.CloseSessionRequest, context: Any) -> pb.CloseSessionResponse:
+        view = self._facts.close(request.session, self._admit(context))
+        answer = pb.CloseSessionResponse()
+        translate.fill_from_view(answer.session, view)
+        return answer
+
+    async def _get_hotwords(self, context: Any) -> pb.GetHotwordsResponse:
+        self._admit(context)
+        return pb.GetHotwordsResponse(hotwords=self._facts.hotwords())
+
+    async def _set_hotwords(self, request: pb.SetHotwordsRequest, context: Any) -> pb.SetHotwordsResponse:
+        self._admit(context, Scope.ADMIN)
+        return pb.SetHotwordsResponse(hotwords=self._facts.set_hotwords(request.hotwords))
+
+    def _admit(self, context: Any, scope: Scope | None = None) -> Grant:
+        """Raises Unauthorized, Forbidden, RateLimited."""
+        metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        grant = self._door.admit(secret_of(metadata, {}))
+        if scope is not None:
+            grant.must(scope)
+        return grant
+
+    def _dialogue(self, context: Any) -> Dialogue:
+        return Dialogue(self._hub, protocol=_PROTOCOL, grant=self._admit(context), limits=self._limits)
+
+    def _talk(self, context: Any, answer: type[pb.StreamResponse] | type[pb.WatchResponse]) -> Talk:
+        return Talk(
+            self._dialogue(context),
+            context,
+            answer=answer,
+            limits=self._limits,
+            settings=self._settings.talk,
+            stopping=self.stopping,
+        )
+
+
+async def _answered(context: Any, work: Awaitable[T]) -> T:
+    """The answer, or the status of the error that came instead."""
+    try:
+        return await work
+    except HubError as error:
+        await abort(context, error)
+    except Exception:  # noqa: BLE001  the edge: a defect ends one call, and is told
+        _log.exception("grpc.defect")
+        await abort(context, HubError("the hub failed; its log has the details"))
+
+
+def _options(limits: Limits, settings: GrpcSettings) -> list[tuple[str, int]]:
+    largest = max(limits.max_audio_bytes, settings.max_whole_bytes) + limits.max_text_bytes
+    return [
+        ("grpc.max_receive_message_length", largest),
+        ("grpc.max_concurrent_streams", settings.max_streams),
+        ("grpc.keepalive_time_ms", round(settings.ping_interval * 1000)),
+        ("grpc.keepalive_timeout_ms", round(settings.ping_timeout * 1000)),
+        # Clients may ask as often as the hub does without being taken for a flood.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", round(settings.ping_interval * 500)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # A port that another process has is an error, and not shared with it.
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def _bind(server: Any, host: str, port: int, credentials: grpc.ServerCredentials | None) -> int:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        if credentials is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, credentials)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise ConfigError(f"cannot listen on {address} for gRPC; choose another with `server.grpc_port`")
+    return int(bound)
+
+
+_PROTOCOL = "grpc"
+
+_log = logging.getLogger(__name__)
