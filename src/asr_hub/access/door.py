@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from asr_hub.access.grant import ANYBODY, Grant
+from collections.abc import Callable
+from typing import Protocol
+
+from asr_hub.access import keys, tokens
+from asr_hub.access.foreign import Issuer
+from asr_hub.access.grant import ANYBODY, Grant, Meter
+from asr_hub.access.keys import Keyring
+from asr_hub.access.tokens import Tokens
+from asr_hub.errors import HubError, Unauthorized
+
+
+class Door(Protocol):
+    """What lets callers in."""
+
+    def admit(self, secret: str | None) -> Grant:
+        """
+        Who brings this key or token, or nothing; counts as one request of theirs.
+
+        Raises Unauthorized (no key, a wrong one, an expired token), RateLimited.
+        """
+        ...
 
 
 class OpenDoor:
@@ -10,3 +30,66 @@ class OpenDoor:
 
     def admit(self, secret: str | None) -> Grant:
         return ANYBODY
+
+
+class LockedDoor:
+    """
+    Lets in who brings a key of the ring, a token of the hub, or a token of the issuer.
+
+    What it is decided by its shape: `ah_` is a key, `aht_` a token of the hub, and the rest is for the issuer.
+    """
+
+    def __init__(self, ring: Keyring, own: Tokens, issuer: Issuer | None = None) -> None:
+        self._ring = ring
+        self._own = own
+        self._issuer = issuer
+
+    def admit(self, secret: str | None) -> Grant:
+        if not secret:
+            raise Unauthorized("this hub wants a key; send it as `Authorization: Bearer KEY`")
+        grant = self._known(secret)
+        if grant.meter is not None:
+            grant.meter.count_request()
+        return grant
+
+    def _known(self, secret: str) -> Grant:
+        if secret.startswith(tokens.PREFIX):
+            return self._of_token(secret)
+        if self._issuer is not None and not secret.startswith(keys.PREFIX):
+            return self._issuer.grant(secret)
+        return self._ring.grant(secret)
+
+    def _of_token(self, secret: str) -> Grant:
+        claims = self._own.read(secret)
+        meter = self._meter(claims.subject)
+        return Grant(
+            name=claims.subject,
+            scopes=claims.scopes,
+            session=claims.session,
+            allowance=meter.allowance,
+            expires_at=claims.expires_at,
+            meter=meter,
+        )
+
+    def _meter(self, name: str) -> Meter:
+        """Raises Unauthorized where the maker of a token is not known here any more."""
+        if (meter := self._ring.meter(name)) is not None:
+            return meter
+        if self._issuer is None:
+            raise Unauthorized("the key that this token was made with is gone; ask for a new one")
+        return self._issuer.meter(name)
+
+
+class WatchedDoor:
+    """A door, and somebody who is told of everyone it turns away."""
+
+    def __init__(self, door: Door, on_refused: Callable[[HubError], None]) -> None:
+        self._door = door
+        self._on_refused = on_refused
+
+    def admit(self, secret: str | None) -> Grant:
+        try:
+            return self._door.admit(secret)
+        except HubError as error:
+            self._on_refused(error)
+            raise

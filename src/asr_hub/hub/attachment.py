@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from asr_hub.errors import Conflict, ProtocolError, UnsupportedAudio
+from asr_hub.errors import Conflict, ProtocolError, TooLarge, UnsupportedAudio
 from asr_hub.hub.session import LiveSession
 from asr_hub.model import Role
 from asr_hub.store.event import Event
@@ -49,8 +49,15 @@ class Attachment:
         live = self._live
         if live.publisher != self._key or live.is_closing:
             self._must_publish()
+        meter = live.meter
+        if meter is not None:
+            meter.hear(len(audio) / live.format.bytes_per_second)
         try:
             room = live.accept(audio)
+        except TooLarge:
+            if meter is not None:
+                meter.give_back(len(audio) / live.format.bytes_per_second)
+            raise
         except UnsupportedAudio as exc:
             # Whatever follows would be misheard too.
             self._hub.dispatch(CloseRequested(at=self._hub.now(), session=self.session, reason=exc.code))

@@ -156,7 +156,7 @@ class Hub:
     ) -> Attachment:
         """Raises Overloaded, NotFound, UnsupportedAudio, ProviderUnavailable, Forbidden, RateLimited."""
         try:
-            grant.must(Scope.SPEAK)
+            grant.must_open()
             return self._open(start, protocol, Reader(Role.PUBLISHER, on_messages, on_room), grant)
         except HubError as exc:
             self.dispatch(SessionRefused(at=self.now(), code=exc.code, protocol=protocol))
@@ -313,13 +313,15 @@ class Hub:
             raise Overloaded("the hub is shutting down; connect to another or try again later", code="draining")
         if len(self._live) >= self.limits.max_sessions:
             raise Overloaded(f"all {self.limits.max_sessions} sessions are taken; try again in a few seconds")
+        if grant.meter is not None:
+            grant.meter.check_sessions(sum(live.principal == grant.name for live in self._live.values()))
         name = ProviderName(start.provider) if start.provider is not None else self.default
         provider = self.engines.hearer(name, start.language)
         if self.engines.waiting(name) >= provider.capabilities.max_streams:
             raise Overloaded(f"{name} is behind: {self.engines.waiting(name)} utterances wait to be heard; try again")
         check_format(start.format)
         _check_language(start.language, provider)
-        session = self._build(SessionId(self._new_id()), start, provider, grant.name)
+        session = self._build(SessionId(self._new_id()), start, provider, grant)
         self._live[session.id] = session
         self.store.watch(session.id, lambda change: self._told(session, change))
         self.dispatch(
@@ -339,7 +341,7 @@ class Hub:
         )
         return self._join(session, reader, protocol, 0, resumed_from=None)
 
-    def _build(self, id: SessionId, start: Start, provider: Provider, principal: str) -> LiveSession:
+    def _build(self, id: SessionId, start: Start, provider: Provider, grant: Grant) -> LiveSession:
         limits, format = self.limits, start.format
         recogniser = Recogniser(id, self, on_room=lambda: self._pump.mark(session))
         session = LiveSession(
@@ -355,7 +357,8 @@ class Hub:
             recogniser=recogniser,
             log=MessageLog(max_messages=limits.history_messages, max_bytes=limits.history_bytes),
             max_backlog=limits.audio_buffer,
-            principal=principal,
+            principal=grant.name,
+            meter=grant.meter,
         )
         return session
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
 
+from asr_hub.access.grant import Meter
 from asr_hub.audio.channel import AudioChannel
 from asr_hub.audio.operators.base import SpeechEnd, SpeechStart
 from asr_hub.audio.pipeline import Pipeline
@@ -62,10 +63,13 @@ class LiveSession:
         log: MessageLog,
         max_backlog: float,
         principal: str = "",
+        meter: Meter | None = None,
     ) -> None:
         self.id = session
         self.principal = principal
         """The name of the key it was opened with."""
+        self.meter = meter
+        """What is left to that key; none where it has no limits."""
         self.format = format
         self.channel = channel
         channel.on_room = self.announce_room

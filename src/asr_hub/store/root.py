@@ -10,7 +10,7 @@ from immutables import Map
 
 from asr_hub.store.event import Event
 from asr_hub.store.slice import Slice, State
-from asr_hub.store.slices import hotwords, providers, sessions, system, transcripts
+from asr_hub.store.slices import access, hotwords, providers, sessions, system, transcripts
 
 
 class Root:
@@ -42,10 +42,19 @@ class Root:
         return after
 
 
-_MODULES: tuple[ModuleType, ...] = (sessions, transcripts, providers, hotwords, system)
+_MODULES: tuple[ModuleType, ...] = (sessions, transcripts, providers, hotwords, system, access)
 
 # Sessions come first: their phase table judges an event before any other slice takes it.
-ROOT = Root((sessions.sessions, transcripts.transcripts, providers.providers, hotwords.hotwords, system.system))
+ROOT = Root(
+    (
+        sessions.sessions,
+        transcripts.transcripts,
+        providers.providers,
+        hotwords.hotwords,
+        system.system,
+        access.access,
+    )
+)
 
 EVENTS: tuple[type[Event], ...] = tuple(
     member
