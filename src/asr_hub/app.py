@@ -40,14 +40,17 @@ from asr_hub.model import ProviderName
 from asr_hub.models.folder import find
 from asr_hub.protocols import rest
 from asr_hub.protocols.http import application
+from asr_hub.protocols.port import DoorPort
 from asr_hub.protocols.websocket import LaneSettings, websocket_lane
 from asr_hub.providers import registry
 from asr_hub.providers.policy import stay_inside
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import HubStore
+from asr_hub.store.slice import State
 from asr_hub.store.slices.hotwords import HotwordsReplaced
+from asr_hub.store.slices.providers import select_provider
 from asr_hub.store.slices.sessions import select_session, select_sessions
-from asr_hub.store.slices.system import HubStarted, ProviderResolved
+from asr_hub.store.slices.system import HubStarted, ProviderResolved, select_system
 from asr_hub.telemetry import logs
 from asr_hub.wire.conversation import Limits as WireLimits
 
@@ -133,6 +136,8 @@ class Serving(NamedTuple):
     host: str
     port: int
     reload: Reload
+    grpc_port: int | None = None
+    """Nothing where gRPC is not configured."""
 
     @property
     def url(self) -> str:
@@ -159,9 +164,11 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
         hub = await stack.enter_async_context(running_hub(config, plan))
         reload = Reload(hub, config, read=read, plan=plan, make_plan=_plan)
         door = OpenDoor()
+        facts = StoreFacts(hub, reload)
+        grpc_port = await stack.enter_async_context(_grpc(config, hub, door, facts))
         server = _Server(
             uvicorn.Config(
-                application(rest.router(StoreFacts(hub, reload), door)),
+                application(rest.router(facts, door)),
                 ws=websocket_lane(
                     hub,
                     limits=WireLimits(max_audio_bytes=config.server.max_frame_bytes),
@@ -177,7 +184,7 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
         try:
             await server.has_started.wait()
             host, port = listener.getsockname()[:2]
-            yield Serving(hub, host, port, reload)
+            yield Serving(hub, host, port, reload, grpc_port)
         finally:
             server.should_exit = True
             await task
@@ -240,6 +247,36 @@ async def _reload_at(hangup: asyncio.Event, reload: Reload) -> None:
 def _logging(config: Config) -> Callable[[], None]:
     it = config.logging
     return functools.partial(logs.configure, level=it.level, format=it.format, transcripts=it.transcripts)
+
+
+@contextlib.asynccontextmanager
+async def _grpc(config: Config, hub: Hub, door: DoorPort, facts: StoreFacts) -> AsyncIterator[int | None]:
+    """gRPC on its port, where it is configured. Raises ConfigError, also where its packages are missing."""
+    port = config.server.grpc_port
+    if port is None:
+        yield None
+        return
+    try:
+        # Nobody pays for gRPC who does not configure it.
+        from asr_hub.protocols.grpc.server import grpc_server
+    except ImportError as exc:
+        raise ConfigError(
+            f"`server.grpc_port` needs {exc.name}, which is not here: pip install 'asr-hub[grpc]'"
+        ) from None
+    limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
+    async with grpc_server(hub, door, facts, host=config.server.host, port=port, limits=limits) as server:
+        health = hub.store.select(_health).subscribe(lambda _: server.readiness.changed())
+        try:
+            yield server.port
+        finally:
+            health.dispose()
+
+
+def _health(state: State) -> str:
+    """What `/ready` depends on: a text, so that it is told only when it has changed."""
+    system = select_system(state)
+    default = select_provider(state, system.default_provider)
+    return f"{system.is_draining} {system.default_provider} {default.health if default is not None else None}"
 
 
 class _Server(uvicorn.Server):

@@ -87,7 +87,7 @@ async def grpc_server(
     calls = _Calls(hub, door, facts, limits, settings)
     readiness = Readiness(facts, SERVICE)
     server = grpc.aio.server(options=_options(limits, settings), maximum_concurrent_rpcs=settings.max_calls)
-    stubs.add_AsrHubServiceServicer_to_server(calls, server)
+    stubs.add_AsrHubServiceServicer_to_server(calls, server)  # type: ignore[no-untyped-call]  # Written by protoc.
     readiness.add_to(server)
     names = [service.full_name for service in pb.DESCRIPTOR.services_by_name.values()]
     reflection.enable_server_reflection([*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server)

@@ -24,7 +24,6 @@ from asr_hub.wire.messages import (
     Clear,
     Close,
     Configure,
-    Error,
     Finalize,
     Start,
 )
