@@ -40,6 +40,7 @@ from asr_hub.model import ProviderName
 from asr_hub.models.folder import find
 from asr_hub.protocols import rest
 from asr_hub.protocols.http import application
+from asr_hub.protocols.http_sessions import HttpSessions
 from asr_hub.protocols.port import DoorPort
 from asr_hub.protocols.websocket import LaneSettings, websocket_lane
 from asr_hub.providers import registry
@@ -166,12 +167,14 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
         door = OpenDoor()
         facts = StoreFacts(hub, reload)
         grpc_port = await stack.enter_async_context(_grpc(config, hub, door, facts))
+        limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
+        sessions = HttpSessions(hub, door, limits=limits)
         server = _Server(
             uvicorn.Config(
-                application(rest.router(facts, door)),
+                application(rest.router(facts, door), sessions.router),
                 ws=websocket_lane(
                     hub,
-                    limits=WireLimits(max_audio_bytes=config.server.max_frame_bytes),
+                    limits=limits,
                     settings=LaneSettings(origins=config.server.origins),
                 ),
                 lifespan="off",
@@ -186,6 +189,8 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
             host, port = listener.getsockname()[:2]
             yield Serving(hub, host, port, reload, grpc_port)
         finally:
+            # uvicorn waits for its responses, and events have no end.
+            sessions.close()
             server.should_exit = True
             await task
 
