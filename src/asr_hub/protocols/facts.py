@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from asr_hub.access.grant import Grant
 
 Health = Literal["starting", "ready", "failed", "unloaded", "stopped", "retiring"]
 
 
-class ProviderView(BaseModel):
+class View(BaseModel):
+    """A body of HTTP. What its fields say of themselves stands in OpenAPI too."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class ProviderView(View):
     """One engine, as the store has it."""
 
     name: str
@@ -28,7 +34,7 @@ class ProviderView(BaseModel):
     capabilities: dict[str, object] | None = None
 
 
-class FormatView(BaseModel):
+class FormatView(View):
     """How a session's raw audio is written."""
 
     sample_rate: int
@@ -37,7 +43,7 @@ class FormatView(BaseModel):
     encoding: str
 
 
-class SessionView(BaseModel):
+class SessionView(View):
     """One live session. Its id is a secret of its client and is never shown; `name` is good for looking at it only."""
 
     name: str
@@ -68,7 +74,7 @@ class SessionView(BaseModel):
     """The name of the key it was opened with; told to administrators."""
 
 
-class UtteranceView(BaseModel):
+class UtteranceView(View):
     """What was said in one utterance that has its final, in the latest reading."""
 
     number: int
@@ -91,7 +97,7 @@ class SessionDetails(SessionView):
     """The finals so far, at most the last 1000; none for who asked by name."""
 
 
-class HealthView(BaseModel):
+class HealthView(View):
     """How the hub is."""
 
     status: Literal["ok", "degraded", "draining"]
@@ -104,13 +110,13 @@ class HealthView(BaseModel):
     providers: dict[str, str]
 
 
-class HotwordsView(BaseModel):
+class HotwordsView(View):
     """Words to prefer in every session, beside its own."""
 
     hotwords: list[str]
 
 
-class ReloadView(BaseModel):
+class ReloadView(View):
     """What a configuration that was read again changed."""
 
     applied: list[str]
