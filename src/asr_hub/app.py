@@ -17,13 +17,15 @@ from typing import Any, NamedTuple
 import uvicorn
 
 from asr_hub import __version__
-from asr_hub.access.door import OpenDoor
+from asr_hub.access.certificate import Pair, on_disk, read_pair, self_signed
+from asr_hub.access.entrance import Entrance
+from asr_hub.access.exposure import exposure
 from asr_hub.audio.operators.base import Vad
 from asr_hub.audio.operators.endpoint import EndpointSettings
 from asr_hub.audio.operators.fsmn import FsmnVad
 from asr_hub.audio.operators.light import LightVad
 from asr_hub.audio.operators.silero import SileroVad
-from asr_hub.config.schema import Config
+from asr_hub.config.schema import SELF_SIGNED, Config
 from asr_hub.effects.commands import ClientCommands
 from asr_hub.effects.expiry import Expiry
 from asr_hub.effects.flushing import JournalFlush
@@ -38,9 +40,10 @@ from asr_hub.hub.journal_file import journal_file
 from asr_hub.hub.reload import Plan, Reload
 from asr_hub.model import ProviderName
 from asr_hub.models.folder import find
-from asr_hub.protocols import rest
+from asr_hub.protocols import rest, tokens
 from asr_hub.protocols.http import application
 from asr_hub.protocols.http_sessions import HttpSessions
+from asr_hub.protocols.origins import OriginGate
 from asr_hub.protocols.port import DoorPort
 from asr_hub.protocols.websocket import LaneSettings, websocket_lane
 from asr_hub.providers import registry
@@ -48,6 +51,7 @@ from asr_hub.providers.policy import stay_inside
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import HubStore
 from asr_hub.store.slice import State
+from asr_hub.store.slices.access import AccessRefused
 from asr_hub.store.slices.hotwords import HotwordsReplaced
 from asr_hub.store.slices.providers import select_provider
 from asr_hub.store.slices.sessions import select_session, select_sessions
@@ -139,15 +143,17 @@ class Serving(NamedTuple):
     reload: Reload
     grpc_port: int | None = None
     """Nothing where gRPC is not configured."""
+    tls: Pair | None = None
+    """The certificate of the port; nothing where it speaks in the clear."""
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{'http' if self.tls is None else 'https'}://{_authority(self.host, self.port)}"
 
     @property
     def stream_url(self) -> str:
         """The WebSocket of the native protocol."""
-        return f"ws://{self.host}:{self.port}/v1/stream"
+        return f"{'ws' if self.tls is None else 'wss'}://{_authority(self.host, self.port)}/v1/stream"
 
 
 @contextlib.asynccontextmanager
@@ -158,36 +164,50 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
     `read` reads the configuration again, for a reload. It may block, and raises what `load` raises.
     Raises ConfigError when the port is taken.
     """
+    tls = _certificate(config)
+    warning = exposure(config)
     listener = _bind(config.server.host, config.server.port)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
         plan = _plan(config)
         hub = await stack.enter_async_context(running_hub(config, plan))
         reload = Reload(hub, config, read=read, plan=plan, make_plan=_plan)
-        door = OpenDoor()
-        facts = StoreFacts(hub, reload)
-        grpc_port = await stack.enter_async_context(_grpc(config, hub, door, facts))
+        entrance = Entrance(config.access, tell=functools.partial(_refused, hub))
+        stack.callback(entrance.flush)
+        reload.join("access", lambda wanted: entrance.prepare(wanted.access))
+        facts = StoreFacts(hub, reload, warning=warning)
+        door = entrance.door("http")
+        grpc_port = await stack.enter_async_context(_grpc(config, hub, entrance.door("grpc"), facts, tls))
         limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
         sessions = HttpSessions(hub, door, limits=limits)
+        routers = (rest.router(facts, door), sessions.router, tokens.router(entrance, door))
         server = _Server(
             uvicorn.Config(
-                application(rest.router(facts, door), sessions.router),
+                OriginGate(application(*routers), config.server.origins),
                 ws=websocket_lane(
                     hub,
+                    door=entrance.door("websocket"),
                     limits=limits,
                     settings=LaneSettings(origins=config.server.origins),
                 ),
                 lifespan="off",
                 log_config=None,
+                # At lower levels uvicorn logs queries, and a token may stand in one.
+                log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=2,
             )
         )
+        if tls is not None:
+            with on_disk(tls) as (server.config.ssl_certfile, server.config.ssl_keyfile):
+                server.config.load()
+        if warning is not None:
+            _log.warning("access.off", detail=warning)
         task = asyncio.create_task(server.serve(sockets=[listener]), name="server")
         try:
             await server.has_started.wait()
             host, port = listener.getsockname()[:2]
-            yield Serving(hub, host, port, reload, grpc_port)
+            yield Serving(hub, host, port, reload, grpc_port, tls)
         finally:
             # uvicorn waits for its responses, and events have no end.
             sessions.close()
@@ -212,6 +232,8 @@ async def serve(config: Config, *, read: Callable[[], Config] | None = None) -> 
         gc.set_threshold(50_000, 20, 50)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, asked.set)
+        if running.tls is not None:
+            _log.info("hub.certificate", sha256=running.tls.fingerprint)
         _log.info("hub.serving", url=running.url, docs=f"{running.url}/docs", stream=running.stream_url)
         await asked.wait()
         asked.clear()
@@ -255,7 +277,9 @@ def _logging(config: Config) -> Callable[[], None]:
 
 
 @contextlib.asynccontextmanager
-async def _grpc(config: Config, hub: Hub, door: DoorPort, facts: StoreFacts) -> AsyncIterator[int | None]:
+async def _grpc(
+    config: Config, hub: Hub, door: DoorPort, facts: StoreFacts, tls: Pair | None
+) -> AsyncIterator[int | None]:
     """gRPC on its port, where it is configured. Raises ConfigError, also where its packages are missing."""
     port = config.server.grpc_port
     if port is None:
@@ -263,13 +287,18 @@ async def _grpc(config: Config, hub: Hub, door: DoorPort, facts: StoreFacts) -> 
         return
     try:
         # Nobody pays for gRPC who does not configure it.
+        import grpc
+
         from asr_hub.protocols.grpc.server import grpc_server
     except ImportError as exc:
         raise ConfigError(
             f"`server.grpc_port` needs {exc.name}, which is not here: pip install 'asr-hub[grpc]'"
         ) from None
     limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
-    async with grpc_server(hub, door, facts, host=config.server.host, port=port, limits=limits) as server:
+    credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)]) if tls is not None else None
+    async with grpc_server(
+        hub, door, facts, host=config.server.host, port=port, limits=limits, credentials=credentials
+    ) as server:
         health = hub.store.select(_health).subscribe(lambda _: server.readiness.changed())
         try:
             yield server.port
@@ -298,6 +327,24 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.has_started.set()
+
+
+def _refused(hub: Hub, code: str, protocol: str, times: int) -> None:
+    hub.dispatch(AccessRefused(at=hub.now(), code=code, protocol=protocol, times=times))
+
+
+def _certificate(config: Config) -> Pair | None:
+    """Raises ConfigError."""
+    tls = config.server.tls
+    if tls is None:
+        return None
+    if tls.certificate == SELF_SIGNED:
+        return self_signed([config.server.host, socket.gethostname()])
+    return read_pair(Path(tls.certificate), Path(tls.key) if tls.key is not None else None)
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from asr_hub.errors import ConfigError
@@ -22,6 +25,8 @@ class Pair(NamedTuple):
     certificate: bytes
     """With those between it and its root."""
     key: bytes
+    files: tuple[Path, Path] | None = None
+    """Where they were read from."""
 
     @property
     def fingerprint(self) -> str:
@@ -37,7 +42,7 @@ def read_pair(certificate: Path, key: Path | None) -> Pair:
     Raises ConfigError: no such file, no certificate, a key of another certificate, a key with a password.
     """
     key = key or certificate
-    pair = Pair(_content(certificate), _content(key))
+    pair = Pair(_content(certificate), _content(key), (certificate, key))
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
         _first(pair.certificate)
@@ -106,6 +111,29 @@ def self_signed(hosts: Iterable[str], *, now: datetime | None = None) -> Pair:
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Pair(certificate.public_bytes(pem), private)
+
+
+@contextmanager
+def on_disk(pair: Pair) -> Iterator[tuple[Path, Path]]:
+    """
+    The certificate and its key as files, for `ssl`, which takes nothing else.
+
+    A key that came from no file is in one while the block runs, where nobody else can read it.
+    """
+    if pair.files is not None:
+        yield pair.files
+        return
+    with TemporaryDirectory(prefix="asr-hub-") as folder:
+        certificate, key = Path(folder, "certificate.pem"), Path(folder, "key.pem")
+        certificate.write_bytes(pair.certificate)
+        write_private(key, pair.key)
+        yield certificate, key
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """A new file that only its owner may read. Raises FileExistsError."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
 
 
 def is_loopback(host: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from asr_hub.access import keys, tokens
@@ -10,7 +9,7 @@ from asr_hub.access.foreign import Issuer
 from asr_hub.access.grant import ANYBODY, Grant, Meter
 from asr_hub.access.keys import Keyring
 from asr_hub.access.tokens import Tokens
-from asr_hub.errors import HubError, Unauthorized
+from asr_hub.errors import Unauthorized
 
 
 class Door(Protocol):
@@ -78,18 +77,3 @@ class LockedDoor:
         if self._issuer is None:
             raise Unauthorized("the key that this token was made with is gone; ask for a new one")
         return self._issuer.meter(name)
-
-
-class WatchedDoor:
-    """A door, and somebody who is told of everyone it turns away."""
-
-    def __init__(self, door: Door, on_refused: Callable[[HubError], None]) -> None:
-        self._door = door
-        self._on_refused = on_refused
-
-    def admit(self, secret: str | None) -> Grant:
-        try:
-            return self._door.admit(secret)
-        except HubError as error:
-            self._on_refused(error)
-            raise

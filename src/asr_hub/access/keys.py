@@ -65,11 +65,27 @@ def id_of(secret: str) -> str | None:
 
 
 class Keyring:
-    """The keys of one hub. A key is found by its id, whatever their number."""
+    """
+    The keys of one hub. A key is found by its id, whatever their number.
 
-    def __init__(self, keys: Iterable[Key], *, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
+    Keys that were in the `former` ring with the same allowance go on with what they had left there.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[Key],
+        *,
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        former: Keyring | None = None,
+    ) -> None:
         self._now = now
-        self._by_id = {key.id: (key, Meter(key.allowance, now=monotonic)) for key in keys}
+        self._by_id: dict[str, tuple[Key, Meter | None]] = {}
+        for key in keys:
+            known, meter = former._by_id.get(key.id, _NOBODY) if former is not None else _NOBODY
+            if meter is None or known.allowance != key.allowance:
+                meter = Meter(key.allowance, now=monotonic)
+            self._by_id[key.id] = key, meter
         self._by_name = {key.name: meter for key, meter in self._by_id.values()}
 
     def __len__(self) -> int:

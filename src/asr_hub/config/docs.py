@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -84,7 +85,17 @@ def _type(annotation: Any) -> str:  # any annotation there is
         return "section"
     if arguments:
         return " or ".join(_type(argument) for argument in arguments)
-    return {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "nothing"}[annotation]
+    return _WORDS[annotation]
+
+
+_WORDS = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    AwareDatetime: "date and time",
+    type(None): "nothing",
+}
 
 
 def _bound(bound: object) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
+
+SELF_SIGNED = "self-signed"
+"""In place of a certificate's file: one that is made at the start."""
 
 MAX_HOTWORDS = 500
 MAX_HOTWORD_CHARS = 100
@@ -17,19 +20,141 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
+class Tls(Section):
+    """With this section the port speaks https and wss."""
+
+    certificate: str = SELF_SIGNED
+    """
+    A PEM file with the certificate and those between it and its root. `self-signed` makes one at each start, for trying
+    things out: `asr-hub certificate` makes one that stays.
+    """
+    key: str | None = None
+    """A PEM file with the private key, without a password. By default it is in the file of the certificate."""
+
+    @model_validator(mode="after")
+    def _key_has_its_certificate(self) -> Tls:
+        if self.certificate == SELF_SIGNED and self.key is not None:
+            raise ValueError("`key` belongs to a `certificate` from a file; name that file too")
+        return self
+
+
 class Server(Section):
     """The one port."""
 
     host: str = "127.0.0.1"
-    """Loopback by default: the hub has no access control yet, so bind it elsewhere only behind something that has."""
+    """Loopback by default. Before you bind it elsewhere, see [access](../how-to/control-access.md)."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8765
     """0 takes a free one."""
+    grpc_port: Annotated[int | None, Field(ge=0, le=65535)] = None
+    """
+    Where gRPC is served, besides; 0 takes a free one. It needs `pip install 'asr-hub[grpc]'`. By default it is not
+    served.
+    """
     origins: tuple[str, ...] | None = None
-    """Browser origins that may open a WebSocket. By default any page of this machine: localhost and 127.0.0.1."""
+    """
+    Origins of web pages that may use the hub, such as `https://example.org`; `*` is any. By default those of this
+    machine: localhost and 127.0.0.1.
+    """
+    tls: Tls | None = None
     max_frame_bytes: Annotated[int, Field(ge=1024, le=64 * 2**20)] = 1 << 20
     """The largest audio frame taken."""
     drain_s: Annotated[float, Field(ge=0)] = 15.0
     """Seconds that running sessions get to finish their utterances after SIGTERM."""
+
+
+class Limits(Section):
+    """How much one key may use. Nothing is no limit."""
+
+    sessions: Annotated[int | None, Field(ge=1)] = None
+    """At the same time."""
+    audio_s_per_hour: Annotated[float | None, Field(gt=0)] = None
+    """Seconds of audio. All of an hour may come at once; what is used comes back evenly."""
+    requests_per_minute: Annotated[float | None, Field(gt=0)] = None
+    """HTTP requests, connections and calls of all protocols together."""
+
+
+ScopeName = Literal["speak", "watch", "admin"]
+
+
+class Key(Limits):
+    """One API key, as `asr-hub keys new` prints it. What stands here opens nothing."""
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    """The part of the key that is no secret, in quotes."""
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """The SHA-256 of the whole key, in quotes."""
+    scopes: Annotated[tuple[ScopeName, ...], Field(min_length=1)] = ("speak", "watch")
+    """
+    `speak`: open sessions and send audio. `watch`: see what is heard in a session whose id one has. `admin`: see and
+    end the sessions of others, change hotwords, read the configuration again.
+    """
+    expires_at: AwareDatetime | None = None
+    """Such as `2027-01-31T00:00:00Z`."""
+
+
+class Jwt(Limits):
+    """Tokens that another service signs are taken as well. The limits hold for each `sub`."""
+
+    algorithm: Literal["HS256", "RS256", "ES256"]
+    """The one that is taken, whatever a token says."""
+    secret: str | None = None
+    """For HS256, 32 bytes or more: `${ASR_HUB_JWT_SECRET}`."""
+    public_key: str | None = None
+    """For RS256 and ES256: a PEM file."""
+    audience: str | None = None
+    """What `aud` must be. Without it `aud` is not looked at."""
+    issuer: str | None = None
+    """What `iss` must be. Without it `iss` is not looked at."""
+    leeway_s: Annotated[float, Field(ge=0, le=300)] = 10.0
+    """How far the clocks of the issuer and of this machine may differ, in seconds."""
+
+    @model_validator(mode="after")
+    def _has_its_key(self) -> Jwt:
+        if self.algorithm == "HS256" and (self.secret is None or self.public_key is not None):
+            raise ValueError("HS256 needs `secret`, and no `public_key`")
+        if self.algorithm != "HS256" and (self.public_key is None or self.secret is not None):
+            raise ValueError(f"{self.algorithm} needs `public_key`, and no `secret`")
+        return self
+
+
+class Tokens(Section):
+    """The tokens that the hub makes at `/v1/tokens`."""
+
+    secret: str | None = None
+    """32 bytes or more, the same for hubs that are to take each other's tokens. By default a new one at each start."""
+    max_ttl_s: Annotated[float, Field(ge=1, le=86400)] = 3600.0
+    """The longest life of a token, in seconds."""
+
+
+class Access(Section):
+    """Who may use the hub, and how much."""
+
+    required: Literal["auto", "on", "off"] = "auto"
+    """Whether a key is asked for. `auto`: as soon as there are keys or `jwt`."""
+    keys: dict[str, Key] = {}
+    jwt: Jwt | None = None
+    tokens: Tokens = Tokens()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether callers must bring a key or a token."""
+        return self.required == "on" or (self.required == "auto" and bool(self.keys or self.jwt))
+
+    @model_validator(mode="after")
+    def _somebody_can_come_in(self) -> Access:
+        if self.required == "on" and not self.keys and self.jwt is None:
+            raise ValueError("`required: on` lets nobody in without `keys` or `jwt`; make a key: asr-hub keys new NAME")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_differ(self) -> Access:
+        names: dict[str, str] = {}
+        for name, key in self.keys.items():
+            if (other := names.setdefault(key.id, name)) != name:
+                raise ValueError(f"`{other}` and `{name}` are the same key; make one for each: asr-hub keys new NAME")
+            if not 0 < len(name) <= 64 or ":" in name:
+                raise ValueError("the name of a key has 1 to 64 characters, and no colon; rename it")
+        return self
 
 
 class Sessions(Section):
@@ -154,6 +279,7 @@ class Config(Section):
     them while the hub runs.
     """
     server: Server = Server()
+    access: Access = Access()
     sessions: Sessions = Sessions()
     audio: Audio = Audio()
     wake_word: WakeWord | None = None

@@ -9,6 +9,7 @@ from reactivex import operators as ops
 
 from asr_hub.store.effect import effect
 from asr_hub.store.event import Event
+from asr_hub.store.slices.access import AccessRefused
 from asr_hub.store.slices.providers import ProviderFailed, ProviderNoted, ProviderReady, ProviderUnloaded
 from asr_hub.store.slices.sessions import SessionClosed, SessionOpened, SessionWarned
 from asr_hub.store.slices.system import ProviderResolved, SessionRefused
@@ -24,6 +25,7 @@ class LogLines:
         return events.pipe(ops.do_action(_tell_life))
 
     @effect(
+        AccessRefused,
         SessionRefused,
         SessionWarned,
         ProviderFailed,
@@ -62,6 +64,7 @@ _NAMES: dict[type[Event], str] = {
     SessionOpened: "session.opened",
     SessionClosed: "session.closed",
     SessionRefused: "session.refused",
+    AccessRefused: "access.refused",
     SessionWarned: "session.warned",
     ProviderReady: "provider.ready",
     ProviderFailed: "provider.failed",

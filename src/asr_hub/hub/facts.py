@@ -59,8 +59,10 @@ def public_name(session: SessionId) -> str:
 class StoreFacts:
     """Implements `HubFacts`."""
 
-    def __init__(self, hub: Hub, reload: Reloading) -> None:
+    def __init__(self, hub: Hub, reload: Reloading, *, warning: str | None = None) -> None:
+        """`warning` is told to everybody who asks for the hub's health."""
         self._hub = hub
+        self._warning = warning
         self._reload = reload
 
     def health(self) -> HealthView:
@@ -81,6 +83,7 @@ class StoreFacts:
             default_provider=hub.default,
             resolved=system.resolution.reason if system.resolution is not None else None,
             providers=providers,
+            warning=self._warning,
         )
 
     def providers(self) -> list[ProviderView]:

@@ -108,6 +108,8 @@ class HealthView(View):
     resolved: str | None = None
     """What `auto` was resolved to, and why."""
     providers: dict[str, str]
+    warning: str | None = None
+    """What whoever runs the hub should mend, such as a port that is open to everybody."""
 
 
 class HotwordsView(View):

@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from asr_hub.errors import Forbidden
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from asr_hub.errors import Forbidden, HubError
+from asr_hub.protocols.http import answer
 
 ANY = "*"
 """In the list of allowed origins: every page there is."""
@@ -34,4 +40,88 @@ def check_origin(origin: str | None, allowed: Collection[str] | None) -> None:
         )
 
 
+class OriginGate:
+    """
+    ASGI around an application: tells browsers which pages may read its answers (CORS), and refuses the other pages.
+
+    A page that may not use the hub can change nothing here, and opens no WebSocket. It can still send a GET, as a link
+    can, and cannot read what comes. Nothing is buffered, so that streams stay streams.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str] | None) -> None:
+        self._app = app
+        self._allowed = None if allowed is None else frozenset(allowed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = _origin(scope)
+        if origin is None:
+            await self._app(scope, receive, send)
+        elif not is_accepted(origin, self._allowed):
+            await self._refuse(scope, receive, send, origin)
+        elif scope["type"] == "http" and _is_preflight(scope):
+            await _preflight(scope, origin)(scope, receive, send)
+        else:
+            await self._app(scope, receive, _readable(send, origin))
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, origin: str) -> None:
+        if scope["type"] == "http" and scope["method"] in _SAFE and not _is_preflight(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            check_origin(origin, self._allowed)
+        except HubError as error:
+            response = answer(error)
+            if scope["type"] == "websocket":
+                await WebSocket(scope, receive, send).send_denial_response(response)
+            else:
+                await response(scope, receive, send)
+
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing (RFC 9110, 9.2.1)."""
+
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+
+_READABLE = "Retry-After, WWW-Authenticate, Location"
+"""Headers of an answer that a page may read."""
+
 _LOCAL_PAGE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII)
+
+
+def _origin(scope: Scope) -> str | None:
+    """More than one is none that anybody allowed."""
+    if scope["type"] not in ("http", "websocket"):
+        return None
+    given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+    return ", ".join(given) if given else None
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """A browser asks whether a page may send a request (Fetch, 3.3.2)."""
+    return scope["method"] == "OPTIONS" and b"access-control-request-method" in dict(scope["headers"])
+
+
+def _preflight(scope: Scope, origin: str) -> Response:
+    wanted = dict(scope["headers"]).get(b"access-control-request-headers", b"authorization, content-type")
+    return Response(
+        status_code=204,
+        headers={
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": _METHODS,
+            "Access-Control-Allow-Headers": wanted.decode("latin-1"),
+            "Access-Control-Max-Age": "600",
+            "Vary": "Origin, Access-Control-Request-Headers",
+        },
+    )
+
+
+def _readable(send: Send, origin: str) -> Send:
+    async def passing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Expose-Headers"] = _READABLE
+            headers.add_vary_header("Origin")
+        await send(message)
+
+    return passing
