@@ -252,7 +252,7 @@ class Close(_message.Message):
     def __init__(self) -> None: ...
 
 class ServerMessage(_message.Message):
-    __slots__ = ("seq", "skipped", "ready", "speech_started", "partial", "endpoint", "final", "revision", "wake_word", "audio_ack", "levels", "warning", "error", "closed")
+    __slots__ = ("seq", "skipped", "ready", "speech_started", "partial", "endpoint", "final", "revision", "wake_word", "audio_ack", "levels", "warning", "error", "closed", "reset")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
@@ -267,6 +267,7 @@ class ServerMessage(_message.Message):
     WARNING_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
+    RESET_FIELD_NUMBER: _ClassVar[int]
     seq: int
     skipped: int
     ready: Ready
@@ -281,7 +282,8 @@ class ServerMessage(_message.Message):
     warning: Warning
     error: Error
     closed: Closed
-    def __init__(self, seq: _Optional[int] = ..., skipped: _Optional[int] = ..., ready: _Optional[_Union[Ready, _Mapping]] = ..., speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., partial: _Optional[_Union[Partial, _Mapping]] = ..., endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., final: _Optional[_Union[Final, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., wake_word: _Optional[_Union[WakeWord, _Mapping]] = ..., audio_ack: _Optional[_Union[AudioAck, _Mapping]] = ..., levels: _Optional[_Union[Levels, _Mapping]] = ..., warning: _Optional[_Union[Warning, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., closed: _Optional[_Union[Closed, _Mapping]] = ...) -> None: ...
+    reset: Reset
+    def __init__(self, seq: _Optional[int] = ..., skipped: _Optional[int] = ..., ready: _Optional[_Union[Ready, _Mapping]] = ..., speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., partial: _Optional[_Union[Partial, _Mapping]] = ..., endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., final: _Optional[_Union[Final, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., wake_word: _Optional[_Union[WakeWord, _Mapping]] = ..., audio_ack: _Optional[_Union[AudioAck, _Mapping]] = ..., levels: _Optional[_Union[Levels, _Mapping]] = ..., warning: _Optional[_Union[Warning, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., closed: _Optional[_Union[Closed, _Mapping]] = ..., reset: _Optional[_Union[Reset, _Mapping]] = ...) -> None: ...
 
 class Ready(_message.Message):
     __slots__ = ("session", "role", "provider", "format", "audio_offset", "resume_window", "version")
@@ -392,6 +394,26 @@ class Error(_message.Message):
     retry_after: float
     scope: ErrorScope
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., retryable: _Optional[bool] = ..., retry_after: _Optional[float] = ..., scope: _Optional[_Union[ErrorScope, str]] = ...) -> None: ...
+
+class Reset(_message.Message):
+    __slots__ = ("finals", "provider", "audio_offset", "partial")
+    FINALS_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    finals: _containers.RepeatedCompositeFieldContainer[Reading]
+    provider: str
+    audio_offset: int
+    partial: Reading
+    def __init__(self, finals: _Optional[_Iterable[_Union[Reading, _Mapping]]] = ..., provider: _Optional[str] = ..., audio_offset: _Optional[int] = ..., partial: _Optional[_Union[Reading, _Mapping]] = ...) -> None: ...
+
+class Reading(_message.Message):
+    __slots__ = ("utterance", "hypothesis")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    HYPOTHESIS_FIELD_NUMBER: _ClassVar[int]
+    utterance: int
+    hypothesis: Hypothesis
+    def __init__(self, utterance: _Optional[int] = ..., hypothesis: _Optional[_Union[Hypothesis, _Mapping]] = ...) -> None: ...
 
 class Closed(_message.Message):
     __slots__ = ("reason", "audio_offset")
