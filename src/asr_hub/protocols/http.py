@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 
 from asr_hub import __version__
 from asr_hub.errors import HubError, ProtocolError, Unauthorized
+from asr_hub.protocols.openapi import errors
 from asr_hub.wire.status import status
 
 
@@ -19,6 +20,7 @@ def application(*routers: APIRouter) -> FastAPI:
         title="ASR Hub",
         version=__version__,
         description="Live transcripts are on the WebSocket `/v1/stream`; see docs/reference/protocol.md.",
+        responses=errors(),
     )
     api.add_exception_handler(HubError, _refused)
     api.add_exception_handler(RequestValidationError, _invalid)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 
 from asr_hub.access.grant import Grant, Scope
 from asr_hub.errors import ProtocolError, TooLarge
@@ -176,12 +177,15 @@ def _add_operation(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
 
 
 async def _body(request: Request) -> bytes:
-    """Raises TooLarge."""
+    """Raises TooLarge, ProtocolError where it broke off."""
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes; send less")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes; send less")
+    except ClientDisconnect:
+        raise ProtocolError("the body broke off") from None
     return bytes(body)
 
 
