@@ -1,0 +1,1 @@
+"""The ways to a hub: one file for each protocol."""

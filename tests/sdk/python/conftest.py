@@ -1,0 +1,17 @@
+"""Hubs for the SDK's tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.hubs import scripted
+
+from asr_hub.app import Serving, serving
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Serving]:
+    """The scripted engine behind the light VAD."""
+    async with serving(scripted()) as running:
+        yield running

@@ -1,0 +1,84 @@
+"""A TCP proxy on loopback that cuts its connections when told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+
+class Proxy:
+    """Passes bytes both ways. `cut` resets every connection; `limit` cuts a connection after so many bytes upwards."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = 0
+        self.connections = 0
+        self.is_refusing = False
+        self.limits: list[int] = []
+        """Bytes upwards after which the next connections are cut, one each."""
+
+    def cut(self) -> None:
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_refusing:
+            writer.transport.abort()
+            return
+        self.connections += 1
+        limit = self.limits.pop(0) if self.limits else None
+        try:
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        pair = {writer, up_writer}
+        self._writers |= pair
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass(reader, up_writer, limit))
+                group.create_task(self._pass(up_reader, writer, None))
+        except* (OSError, EOFError):
+            pass
+        finally:
+            self._writers -= pair
+            for it in pair:
+                it.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> None:
+        passed = 0
+        while data := await reader.read(4096):
+            writer.write(data)
+            await writer.drain()
+            passed += len(data)
+            if limit is not None and passed >= limit:
+                break
+        raise EOFError
+
+
+@contextlib.asynccontextmanager
+async def proxy(port: int) -> AsyncIterator[Proxy]:
+    running = Proxy(port)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        with contextlib.suppress(asyncio.CancelledError):
+            await running.serve(reader, writer)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    running.port = server.sockets[0].getsockname()[1]
+    try:
+        yield running
+    finally:
+        server.close()
+        running.cut()
+        for task in tuple(tasks):
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tuple(tasks))
