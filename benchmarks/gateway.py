@@ -40,65 +40,16 @@ from typing import IO, Any, cast
 import uvicorn
 import uvloop
 
-from asr_hub.access.grant import ANYBODY, Grant
-from asr_hub.errors import NotFound
-from asr_hub.model import AudioFormat, Role, SessionId
 from asr_hub.protocols.websocket import LaneSettings, websocket_lane
 from asr_hub.wire.encode import encode
-from asr_hub.wire.messages import Attach, AudioAck, Configure, Ready, Start
+from benchmarks.counting import READY, CountingHub, Sink
 
 ROUNDS = 3
 WANTED = {"lane": 1.5, "product": 2.0}
 """Times the CPU of the floor"""
 P99_MS = 50.0
 """For the product: a server that falls behind reads several frames at once, and would look cheap."""
-RING = 64_000
-"""Bytes: 2 s of 16 kHz 16-bit mono"""
-ACK_EVERY = 16_000
-"""Bytes"""
 BACKLOG = 4096
-
-
-class Sink:
-    """What both servers do with audio: the same ring, the same answers."""
-
-    __slots__ = ("_fill", "_ring", "_since", "_taken", "_view")
-
-    def __init__(self) -> None:
-        self._ring = bytearray(RING)
-        self._view = memoryview(self._ring)
-        self._fill = 0
-        self._since = 0
-        self._taken = 0
-
-    def take(self, audio: bytes) -> bytes | None:
-        """Keep the audio; an answer when half a second has come since the last."""
-        size = len(audio)
-        end = self._fill + size
-        if end <= RING:
-            self._view[self._fill : end] = audio
-            self._fill = end if end < RING else 0
-        else:
-            first = RING - self._fill
-            self._view[self._fill :] = audio[:first]
-            self._view[: size - first] = audio[first:]
-            self._fill = size - first
-        self._taken += size
-        self._since += size
-        if self._since < ACK_EVERY:
-            return None
-        self._since -= ACK_EVERY
-        return encode(AudioAck(seq=self._taken // ACK_EVERY, audio_offset=self._taken // 2)) + b" " * 100
-
-
-READY = Ready(
-    session=SessionId("s"),
-    role=Role.PUBLISHER,
-    provider="none",
-    format=AudioFormat(),
-    audio_offset=0,
-    resume_window=0.0,
-)
 
 
 class Floor(asyncio.Protocol):
@@ -127,63 +78,6 @@ class Floor(asyncio.Protocol):
 
     def _send(self, message: bytes) -> None:
         self._transport.write(len(message).to_bytes(4, "little") + message)
-
-
-class CountingAttachment:
-    """Implements AttachmentPort with a Sink and nothing else."""
-
-    def __init__(self, on_messages: Callable[[], None]) -> None:
-        self.session = READY.session
-        self.role = Role.PUBLISHER
-        self.is_over = False
-        self.last_seq = 0
-        self._on_messages = on_messages
-        self._sink = Sink()
-        self._messages = [encode(READY)]
-
-    def push(self, audio: bytes) -> bool:
-        if answer := self._sink.take(audio):
-            self._messages.append(answer)
-            self._on_messages()
-        return True
-
-    def read(self) -> list[bytes]:
-        messages, self._messages = self._messages, []
-        return messages
-
-    def configure(self, message: Configure) -> None: ...
-
-    def finalize(self) -> None: ...
-
-    def clear(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def detach(self) -> None: ...
-
-
-class CountingHub:
-    def open(
-        self,
-        start: Start,
-        *,
-        protocol: str,
-        on_messages: Callable[[], None],
-        on_room: Callable[[], None],
-        grant: Grant = ANYBODY,
-    ) -> CountingAttachment:
-        return CountingAttachment(on_messages)
-
-    def attach(
-        self,
-        attach: Attach,
-        *,
-        protocol: str,
-        on_messages: Callable[[], None],
-        on_room: Callable[[], None],
-        grant: Grant = ANYBODY,
-    ) -> CountingAttachment:
-        raise NotFound("this hub keeps no sessions")
 
 
 def serve_floor(listener: socket.socket) -> None:
