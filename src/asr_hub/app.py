@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import uvicorn
 
 from asr_hub import __version__
-from asr_hub.access.certificate import Pair, on_disk, read_pair, self_signed
+from asr_hub.access.certificate import Pair, certificate_of, on_disk
 from asr_hub.access.entrance import Entrance
 from asr_hub.access.exposure import exposure
 from asr_hub.audio.operators.base import Vad
@@ -25,7 +25,7 @@ from asr_hub.audio.operators.endpoint import EndpointSettings
 from asr_hub.audio.operators.fsmn import FsmnVad
 from asr_hub.audio.operators.light import LightVad
 from asr_hub.audio.operators.silero import SileroVad
-from asr_hub.config.schema import SELF_SIGNED, Config
+from asr_hub.config.schema import Config
 from asr_hub.effects.commands import ClientCommands
 from asr_hub.effects.expiry import Expiry
 from asr_hub.effects.flushing import JournalFlush
@@ -45,6 +45,7 @@ from asr_hub.protocols.http import application
 from asr_hub.protocols.http_sessions import HttpSessions
 from asr_hub.protocols.origins import OriginGate
 from asr_hub.protocols.port import DoorPort
+from asr_hub.protocols.socket_io.mount import SocketIo, SocketIoSettings
 from asr_hub.protocols.websocket import LaneSettings, websocket_lane
 from asr_hub.providers import registry
 from asr_hub.providers.policy import stay_inside
@@ -164,7 +165,7 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
     `read` reads the configuration again, for a reload. It may block, and raises what `load` raises.
     Raises ConfigError when the port is taken.
     """
-    tls = _certificate(config)
+    tls = certificate_of(config.server)
     warning = exposure(config)
     listener = _bind(config.server.host, config.server.port)
     async with contextlib.AsyncExitStack() as stack:
@@ -181,9 +182,16 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
         limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
         sessions = HttpSessions(hub, door, limits=limits)
         routers = (rest.router(facts, door), sessions.router, tokens.router(entrance, door))
+        socket_io = SocketIo(
+            hub,
+            entrance.door("socketio"),
+            OriginGate(application(*routers), config.server.origins),
+            limits=limits,
+            settings=SocketIoSettings(origins=config.server.origins),
+        )
         server = _Server(
             uvicorn.Config(
-                OriginGate(application(*routers), config.server.origins),
+                socket_io,
                 ws=websocket_lane(
                     hub,
                     door=entrance.door("websocket"),
@@ -195,6 +203,10 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
                 # At lower levels uvicorn logs queries, and a token may stand in one.
                 log_level="warning",
                 access_log=False,
+                # Of the WebSockets of Socket.IO, which has pings of its own: these would stand behind held-up audio.
+                ws_ping_interval=None,
+                ws_max_size=socket_io.max_request_bytes,
+                ws_per_message_deflate=False,
                 timeout_graceful_shutdown=2,
             )
         )
@@ -207,7 +219,8 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
         try:
             await server.has_started.wait()
             host, port = listener.getsockname()[:2]
-            yield Serving(hub, host, port, reload, grpc_port, tls)
+            async with socket_io.running():
+                yield Serving(hub, host, port, reload, grpc_port, tls)
         finally:
             # uvicorn waits for its responses, and events have no end.
             sessions.close()
@@ -331,16 +344,6 @@ class _Server(uvicorn.Server):
 
 def _refused(hub: Hub, code: str, protocol: str, times: int) -> None:
     hub.dispatch(AccessRefused(at=hub.now(), code=code, protocol=protocol, times=times))
-
-
-def _certificate(config: Config) -> Pair | None:
-    """Raises ConfigError."""
-    tls = config.server.tls
-    if tls is None:
-        return None
-    if tls.certificate == SELF_SIGNED:
-        return self_signed([config.server.host, socket.gethostname()])
-    return read_pair(Path(tls.certificate), Path(tls.key) if tls.key is not None else None)
 
 
 def _authority(host: str, port: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import socket
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from asr_hub.config import schema
 from asr_hub.errors import ConfigError
 
 LIFETIME = timedelta(days=397)
@@ -33,6 +35,16 @@ class Pair(NamedTuple):
         """SHA-256 of the first certificate, as browsers and `openssl x509 -fingerprint -sha256` show it."""
         der = ssl.PEM_cert_to_DER_cert(_first(self.certificate))
         return ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest())
+
+
+def certificate_of(server: schema.Server) -> Pair | None:
+    """What the configuration says: nothing, a new one, or that of a file. Raises ConfigError."""
+    tls = server.tls
+    if tls is None:
+        return None
+    if tls.certificate == schema.SELF_SIGNED:
+        return self_signed([server.host, socket.gethostname()])
+    return read_pair(Path(tls.certificate), Path(tls.key) if tls.key is not None else None)
 
 
 def read_pair(certificate: Path, key: Path | None) -> Pair:

@@ -9,6 +9,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from asr_hub.access.certificate import certificate_of
+from asr_hub.access.entrance import check_access
+from asr_hub.access.exposure import exposure
 from asr_hub.config import schema
 from asr_hub.config.loader import load
 from asr_hub.errors import ConfigError, HubError
@@ -24,6 +27,8 @@ def check(configs: Annotated[list[Path], typer.Argument(help="YAML files.", meta
     error: what keeps a hub from running with the file. Status 1.
 
     missing: weights that are not here. The hub starts and tries again: the status stays 0.
+
+    open: the hub would let everybody in who can reach it. The status stays 0.
     """
     console = Console(soft_wrap=True, highlight=False)
     is_good = True
@@ -36,6 +41,8 @@ def check(configs: Annotated[list[Path], typer.Argument(help="YAML files.", meta
             console.print(f"[bold red]error[/] {escape(problem)}")
         for name, lack in missing_weights(path).items():
             console.print(f"[yellow]missing[/] {escape(f'{path}: providers.{name}: {lack}')}")
+        if (warning := exposure_of(path)) is not None:
+            console.print(f"[bold yellow]open[/] {escape(f'{path}: {warning}')}")
     if not is_good:
         raise typer.Exit(1)
 
@@ -47,7 +54,15 @@ def problems_of(path: Path | None) -> list[str]:
     except ConfigError as exc:
         return str(exc).splitlines()
     place = f"{path}: " if path else ""
-    return [f"{place}{problem}" for problem in _engine_problems(config)]
+    return [f"{place}{problem}" for problem in (*_access_problems(config), *_engine_problems(config))]
+
+
+def exposure_of(path: Path | None) -> str | None:
+    """That a hub with this configuration would let everybody in, where it would."""
+    try:
+        return exposure(load(path))
+    except ConfigError:
+        return None
 
 
 def missing_weights(path: Path | None) -> dict[str, str]:
@@ -67,6 +82,19 @@ def _lack(name: str, entry: schema.Provider) -> str | None:
     except HubError:
         # Told as a problem: weights are looked for by settings that are right.
         return None
+
+
+def _access_problems(config: schema.Config) -> list[str]:
+    problems = []
+    try:
+        check_access(config.access)
+    except ConfigError as exc:
+        problems.append(str(exc))
+    try:
+        certificate_of(config.server)
+    except ConfigError as exc:
+        problems.append(str(exc))
+    return problems
 
 
 def _engine_problems(config: schema.Config) -> list[str]:

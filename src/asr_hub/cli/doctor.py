@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from asr_hub.access.exposure import exposure
 from asr_hub.audio.operators.fsmn import FsmnVad
 from asr_hub.audio.operators.silero import SileroVad
 from asr_hub.cli.check import problems_of
@@ -91,6 +92,7 @@ def examine(path: Path | None) -> list[Finding]:
         _vad(config),
         _codecs(),
         _port(config.server),
+        _access(config),
         _event_loop(),
         _microphone(),
         _machine(_cores(), _memory()),
@@ -207,6 +209,18 @@ def _port(server: Server) -> Finding:
             detail = f"cannot listen on {server.host}:{server.port}: {exc.strerror}"
             return Finding(what, Verdict.BROKEN, detail, "asr-hub serve --port 0, or another number in server.port")
     return Finding(what, Verdict.GOOD, f"free on {server.host}" if server.port else "a free one is taken")
+
+
+def _access(config: Config) -> Finding:
+    if config.access.is_on:
+        count = len(config.access.keys)
+        how = [f"{count} key{'s' if count != 1 else ''}"] + (["tokens of an issuer"] if config.access.jwt else [])
+        return Finding("access", Verdict.GOOD, f"asks for {' or '.join(how)}")
+    warning = exposure(config)
+    if warning is None:
+        return Finding("access", Verdict.GOOD, f"open, to this machine only: {config.server.host}")
+    detail, _, remedy = warning.partition("; ")
+    return Finding("access", Verdict.OPTIONAL, detail, remedy)
 
 
 def _event_loop() -> Finding:

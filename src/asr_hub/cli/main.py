@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from asr_hub.cli.certificate import certificate
 from asr_hub.cli.check import check
 from asr_hub.cli.demo import demo
 from asr_hub.cli.doctor import doctor
+from asr_hub.cli.keys import app as keys
 from asr_hub.cli.listen import listen
 from asr_hub.cli.models import app as models
 from asr_hub.cli.replay import replay
@@ -21,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (serve, demo, transcribe, listen, doctor, check, use, replay):
+for _command in (serve, demo, transcribe, listen, doctor, check, use, replay, certificate):
     app.command()(_command)
 app.add_typer(models, name="models")
+app.add_typer(keys, name="keys")
