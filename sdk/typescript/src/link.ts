@@ -12,6 +12,8 @@ export interface Link {
 export interface LinkEvents {
   /** One message of the hub, as JSON. */
   received(text: string): void;
+  /** The hub has the audio before this sample, as it said outside its messages. */
+  taken(offset: number): void;
   /** Something came that shows that the hub is there. */
   alive(): void;
   /** The connection is gone. Said once. */

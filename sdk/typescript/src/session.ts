@@ -235,6 +235,12 @@ export class Session implements AsyncIterable<SessionMessage> {
           }
         }
       },
+      taken: (offset) => {
+        if (isCurrent && !this.#isOver) {
+          this.#core.acknowledge(offset);
+          this.#wake();
+        }
+      },
       alive: () => {
         this.#heardAt = Date.now();
       },
