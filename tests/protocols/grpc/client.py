@@ -37,10 +37,18 @@ def client(port: int | None, **options: Any) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(f"127.0.0.1:{port}", **options)
 
 
+class Stub(stubs.AsrHubServiceStub):
+    """The generated client, and where it is connected to."""
+
+    def __init__(self, channel: grpc.aio.Channel, port: int | None) -> None:
+        super().__init__(channel)
+        self.port = port
+
+
 @asynccontextmanager
-async def connected(port: int | None) -> AsyncIterator[stubs.AsrHubServiceStub]:
+async def connected(port: int | None) -> AsyncIterator[Stub]:
     async with client(port) as channel:
-        yield stubs.AsrHubServiceStub(channel)
+        yield Stub(channel, port)
 
 
 @asynccontextmanager
@@ -50,7 +58,7 @@ async def echoing(
     door: DoorPort | None = None,
     limits: Limits | None = None,
     settings: GrpcSettings | None = None,
-) -> AsyncIterator[stubs.AsrHubServiceStub]:
+) -> AsyncIterator[Stub]:
     """A server in front of a hub in memory, and its client."""
     async with (
         grpc_server(
@@ -83,7 +91,7 @@ class _Health:
 class Call:
     """One call of `Stream`. Every message read is checked: `seq` goes up by one, plus what was skipped."""
 
-    def __init__(self, stub: stubs.AsrHubServiceStub, **options: Any) -> None:
+    def __init__(self, stub: Stub, **options: Any) -> None:
         self.call = stub.Stream(**options)
         self.seq: int | None = None
         self.session = ""

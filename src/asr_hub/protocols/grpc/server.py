@@ -176,7 +176,8 @@ class _Calls(stubs.AsrHubServiceServicer):
         return answer
 
     async def _get_session(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:
-        view = self._facts.session(request.session, self._admit(context))
+        grant = self._admit(context)
+        view = self._facts.session(request.session, grant)
         answer = pb.GetSessionResponse()
         translate.fill_from_view(answer.session, view, skip=("transcript",))
         for utterance in view.transcript or ():
@@ -184,7 +185,8 @@ class _Calls(stubs.AsrHubServiceServicer):
         return answer
 
     async def _close_session(self, request: pb.CloseSessionRequest, context: Any) -> pb.CloseSessionResponse:
-        view = self._facts.close(request.session, self._admit(context))
+        grant = self._admit(context)
+        view = self._facts.close(request.session, grant)
         answer = pb.CloseSessionResponse()
         translate.fill_from_view(answer.session, view)
         return answer

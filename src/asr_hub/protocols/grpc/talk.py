@@ -6,7 +6,9 @@ import asyncio
 import logging
 from typing import Any
 
+import grpc
 import msgspec
+from msgspec.structs import replace
 
 from asr_hub.errors import HubError, Overloaded, ProtocolError, SlowClient, TooLarge, unwrapped
 from asr_hub.model import Role
@@ -50,9 +52,10 @@ class Talk:
         self._limits = limits
         self._settings = settings
         self._stopping = stopping
-        # One message is written at a time, and what was read from the session together is written together: so an error
-        # comes after the messages whose `seq` it repeats.
         self._turn = asyncio.Lock()
+        """Of whoever writes: gRPC takes one message at a time."""
+        self._seq = 0
+        """Of the session's message written last: what an error of this call repeats."""
         self._has_closed = False
         """The client said `close`."""
 
@@ -73,6 +76,9 @@ class Talk:
                     await self._tell()
                     for other in others:
                         other.cancel()
+        except grpc.aio.InternalError:
+            # What is read or written on a call whose client is gone: nobody is there to be told.
+            _log.debug("grpc.gone")
         finally:
             self._dialogue.leave()
 
@@ -142,8 +148,10 @@ class Talk:
                 async with self._turn:
                     if self._dialogue.is_over:
                         return
-                    for message in messages:
-                        await self._write(translate.decode(message))
+                    for encoded in messages:
+                        message = translate.decode(encoded)
+                        await self._write(message)
+                        self._seq = message.seq
         except HubError as error:
             await self._refuse(error)
 
@@ -158,7 +166,7 @@ class Talk:
             if self._dialogue.is_over:
                 raise error
             refusal = self._dialogue.refuse(error)
-            await self._write(refusal.message)
+            await self._write(replace(refusal.message, seq=self._seq))
         if refusal.close_code is None:
             return
         if refusal.message.code != error.code:
@@ -172,6 +180,8 @@ class Talk:
             async with asyncio.timeout(seconds):
                 await self._context.write(self._answer(message=translate.server_message(message)))
         except TimeoutError:
+            # That message is still on its way, and no other can be written: the status alone tells.
+            self._dialogue.leave()
             raise SlowClient(f"nothing was read for {seconds:g} s; come back with `attach`") from None
 
 
