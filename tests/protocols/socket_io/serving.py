@@ -66,7 +66,7 @@ async def serve(
             for connection in list(server.server_state.connections):
                 one_of_ours: Any = connection
                 one_of_ours.transport.abort()
-            while server.server_state.connections or server.server_state.tasks:  # noqa: ASYNC110  uvicorn has no event
+            while server.server_state.connections or server.server_state.tasks:
                 for task in server.server_state.tasks:
                     task.cancel()
                 await asyncio.sleep(0)

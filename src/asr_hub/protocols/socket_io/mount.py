@@ -100,6 +100,7 @@ class SocketIo:
         self._clients: dict[tuple[str, str], NativeClient | Recorder] = {}
         self._writers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._polls: set[asyncio.Task[None]] = set()
         self._posting: set[str] = set()
         """Engine.IO sessions with a request of theirs being worked off."""
         self._is_closing = False
@@ -136,16 +137,7 @@ class SocketIo:
             await self._rest(scope, receive, send)
             return
         link = _Link(scope, receive, send, stall_timeout=self._settings.stall_timeout)
-        try:
-            await self._serve(link)
-        except HubError as error:
-            await link.deny(error)
-        except TimeoutError:
-            # The client reads nothing, and the library's task for it ends here.
-            _log.info("socketio.stalled")
-        except Exception as exc:  # noqa: BLE001  the edge: a request that breaks the library ends, and no other
-            _log.warning("socketio.request", error=type(exc).__name__)
-            await link.deny(ProtocolError("this request makes no sense now; connect again", code="bad-request"))
+        await _answered(link, self._serve(link))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -228,7 +220,20 @@ class SocketIo:
         elif link.method == "POST" and sid is not None:
             await self._post(link, sid)
         else:
-            await self.sio.handle_request(link.scope, link.receive, link.send)
+            await self._get(link)
+
+    async def _get(self, link: _Link) -> None:
+        """What a client that polls is told. Where it hangs up meanwhile its connection ends: it would not be told."""
+        poll = self._spawn(_answered(link, self.sio.handle_request(*link.with_body(b""))), "socketio poll")
+        gone = self._spawn(link.disconnected(), "socketio poll gone")
+        self._polls.add(poll)
+        poll.add_done_callback(self._polls.discard)
+        try:
+            await asyncio.wait((poll, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            poll.cancel()
+            gone.cancel()
+            await asyncio.wait((poll, gone))
 
     async def _receive(self, link: _Link, sid: str | None) -> Message:
         """The next message of a WebSocket; its end where the library could not go on from what came."""
@@ -299,6 +304,8 @@ class SocketIo:
         for socket in tuple(self.sio.eio.sockets.values()):
             with suppress(EngineIOError):
                 await socket.close(wait=False)
+        if self._polls:
+            await asyncio.wait(self._polls)
 
 
 class _Link:
@@ -347,6 +354,11 @@ class _Link:
                 )
             if not message.get("more_body"):
                 return bytes(body)
+
+    async def disconnected(self) -> None:
+        """Wait until the client has hung up, or its request is answered."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
 
     def with_body(self, body: bytes) -> tuple[Message, Receive, Send]:
         """The request as if its body, which was read, had come in one piece."""
@@ -420,6 +432,20 @@ def _refusal(error: HubError) -> Refused:
         str(error),
         {"code": error.code, "message": str(error), "retryable": error.retryable, "retry_after": error.retry_after},
     )
+
+
+async def _answered(link: _Link, work: Awaitable[None]) -> None:
+    """Serve one request; where that fails, say why."""
+    try:
+        await work
+    except HubError as error:
+        await link.deny(error)
+    except TimeoutError:
+        # The client reads nothing, and the library's task for it ends here.
+        _log.info("socketio.stalled")
+    except Exception as exc:  # noqa: BLE001  the edge: a request that breaks the library ends, and no other
+        _log.warning("socketio.request", error=type(exc).__name__)
+        await link.deny(ProtocolError("this request makes no sense now; connect again", code="bad-request"))
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:

@@ -142,13 +142,16 @@ class Recording:
             case Ready():
                 return self._ready(message)
             case SpeechStarted():
-                self._is_speaking, self._now = True, message.at
+                self._is_speaking = True
+                self._reach(message.at)
                 return [self._live({"type": "start", "time": message.at})]
             case Partial():
-                self._partial, self._now = message.hypothesis.text, message.hypothesis.end
+                self._partial = message.hypothesis.text
+                self._reach(message.hypothesis.end)
                 return [self._live()]
             case Endpoint():
-                self._is_speaking, self._now = False, message.at
+                self._is_speaking = False
+                self._reach(message.at)
                 return [self._live({"type": "end", "time": message.at})]
             case Final():
                 return [self._final(message)]
@@ -173,11 +176,16 @@ class Recording:
             payload["ignored"] = self._ignored
         return [Event("recording_started", payload)]
 
+    def _reach(self, at: int) -> None:
+        # The end of a partial is a guess, and may lie behind the endpoint.
+        self._now = max(self._now, at)
+
     def _live(self, vad_event: dict[str, Any] | None = None) -> Event:
         return self._transcription(self._partial, vad_event=vad_event)
 
     def _final(self, final: Final) -> Event:
         self._partial = ""
+        self._reach(final.hypothesis.end)
         segment = _Segment(final.hypothesis)
         self._segments[final.utterance] = segment
         self._chars += segment.size
@@ -211,7 +219,7 @@ class Recording:
                 "is_speech_active": self._is_speaking,
                 "vad_event": vad_event,
                 "segment": found,
-                "current_time_ms": self._now if segment is None else max(self._now, segment.fast.end),
+                "current_time_ms": self._now,
             },
         )
 
