@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -21,9 +22,12 @@ def packages(folder: Path = CLIENTS) -> Path:
         pytest.skip("no Node.js here: its clients cannot be run")
     lock, mark = folder / "package-lock.json", folder / "node_modules" / ".installed"
     wanted = lock.read_text(encoding="utf-8")
-    if not mark.is_file() or mark.read_text(encoding="utf-8") != wanted:
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=folder, check=True)
-        mark.write_text(wanted, encoding="utf-8")
+    # Two runs of the tests at once would install into each other's half-written folder.
+    with lock.open(encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not mark.is_file() or mark.read_text(encoding="utf-8") != wanted:
+            subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=folder, check=True)
+            mark.write_text(wanted, encoding="utf-8")
     return folder
 
 
