@@ -13,5 +13,5 @@ from asr_hub.app import Serving, serving
 @pytest.fixture
 async def hub() -> AsyncIterator[Serving]:
     """The scripted engine behind the light VAD."""
-    async with serving(scripted()) as running:
+    async with serving(scripted(server={"port": 0, "grpc_port": 0})) as running:
         yield running

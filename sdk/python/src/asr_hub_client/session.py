@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from itertools import islice
 from types import TracebackType
 from typing import Literal, Self
 
@@ -70,6 +71,7 @@ class Watch:
         self._now = now
         self._chance = chance
         self._ready: Ready | None = None
+        self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._hang_up = asyncio.Event()
         self._has_progressed = False
@@ -90,6 +92,7 @@ class Watch:
         except OffsetMismatch as exc:
             await link.aclose()
             raise SessionLost(str(exc), state=self.state) from None
+        self._link = link
         self._task = asyncio.create_task(self._drive(link), name="asr-hub session")
         return self
 
@@ -181,6 +184,9 @@ class Watch:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
+        if self._link is not None:
+            # A task that was cancelled before its first step has closed nothing.
+            await self._link.aclose()
 
     # The connections, one after the other.
 
@@ -254,6 +260,7 @@ class Watch:
                 await link.aclose()
                 raise SessionLost(str(exc), state=self.state) from exc
             else:
+                self._link = link
                 self.resumes += 1
                 self._bell.ring()
                 return link
@@ -458,17 +465,17 @@ def _has_failed(task: asyncio.Task[None]) -> bool:
 async def _each(source: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
     """The pieces of a source. One that blocks, such as a generator that reads a device, is asked in a thread."""
     if isinstance(source, AsyncIterable):
-        async for piece in source:
-            yield piece
+        async for audio in source:
+            yield audio
         return
     pieces = iter(source)
+    while piece := await asyncio.to_thread(_take_one, pieces):
+        yield piece[0]
 
-    def take() -> bytes | None:
-        return next(pieces, None)
 
-    piece: bytes | None
-    while (piece := await asyncio.to_thread(take)) is not None:
-        yield piece
+def _take_one(pieces: Iterator[bytes]) -> list[bytes]:
+    """The next piece, or none at the end."""
+    return list(islice(pieces, 1))
 
 
 _COME_BACK = frozenset({"slow-client", "shutting-down", "overloaded"})

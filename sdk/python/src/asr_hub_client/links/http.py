@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
 from asr_hub_client.errors import LinkBroken, Refused, Unreachable, refused, refused_over_http
 from asr_hub_client.events import EventParser
@@ -38,21 +39,24 @@ REQUEST_TIMEOUT = 60.0
 class HttpLink:
     """One event stream, and requests beside it."""
 
-    def __init__(self, client: httpx.AsyncClient, events: httpx.Response, *, take_over: bool) -> None:
+    def __init__(self, client: httpx.AsyncClient, events: httpx.Response) -> None:
         self._client = client
         self._events = events
         self._chunks: AsyncIterator[bytes] = events.aiter_raw()
         self._parser = EventParser()
         self._waiting: deque[AnyServerMessage | Unknown] = deque()
-        self._take_over = take_over
         self.ready: Ready
 
-    async def welcome(self) -> None:
-        """Read `ready`. Raises LinkBroken."""
+    async def welcome(self, *, take_over: bool) -> None:
+        """Read `ready`, and become the publisher if asked to. Raises LinkBroken, Refused."""
         message = await self.receive()
         if not isinstance(message, Ready):
             raise LinkBroken(f"the event stream began with `{type(message).__name__}`, not with `ready`")
         self.ready = message
+        if take_over:
+            # An empty body says that the audio comes from here now, and asks where it is to go on.
+            taken = _Taken.of(await self._ask("POST", "/audio", params={"take_over": 1}))
+            self.ready = replace(message, audio_offset=message.audio_offset if taken is None else taken)
 
     async def send_audio(self, offset: int, data: bytes) -> int | None:
         answer = await self._ask("POST", "/audio", params={"offset": offset}, content=data)
@@ -90,15 +94,13 @@ class HttpLink:
 
     async def _ask(self, method: str, path: str, params: dict[str, Any] | None = None, **request: Any) -> bytes:
         """Raises LinkBroken where the same request may succeed on a new link, and Refused."""
-        query = {**(params or {}), **({"take_over": 1} if self._take_over else {})}
         try:
             answer = await self._client.request(
-                method, f"/v1/sessions/{self.ready.session}{path}", params=query, timeout=REQUEST_TIMEOUT, **request
+                method, f"/v1/sessions/{self.ready.session}{path}", params=params, timeout=REQUEST_TIMEOUT, **request
             )
         except httpx.HTTPError as exc:
             raise LinkBroken(f"{method} failed: {exc or type(exc).__name__}") from exc
         if answer.is_success:
-            self._take_over = False
             return answer.content
         raise _told(refused_over_http(answer.status_code, answer.content, answer.headers))
 
@@ -150,8 +152,8 @@ class HttpTransport:
                 raise refused("unknown-session", "the session is over, and all of it was read")
             if not events.is_success:
                 raise refused_over_http(events.status_code, await events.aread(), events.headers)
-            link = HttpLink(self._client, events, take_over=take_over)
-            await link.welcome()
+            link = HttpLink(self._client, events)
+            await link.welcome(take_over=take_over)
         except httpx.HTTPError as exc:
             await events.aclose()
             raise self._unreachable(exc) from exc
