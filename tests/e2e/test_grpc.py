@@ -22,6 +22,9 @@ from tests.node import packages
 from tests.protocols.grpc.client import PATIENCE, Call, Stub, client, connected, failed
 from tests.speech import silence, tone
 
+from asr_hub.access.grant import Grant, Scope
+from asr_hub.access.keys import new_key
+from asr_hub.access.tokens import Tokens
 from asr_hub.app import Serving, serving
 from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError
@@ -155,16 +158,25 @@ async def test_a_viewer_over_grpc_sees_what_a_publisher_over_websocket_says(hub:
         ready = (await watching.read()).message
         assert ready.ready.role == pb.ROLE_VIEWER
         await native.send(SPEECH)
+        final = await native.wait_for("final")
+        late = stub.Watch(pb.WatchRequest(session=str(native.session), seq=final["seq"]))
+        assert (await late.read()).message.seq == final["seq"]
         await native.send({"type": "close"})
         await native.wait_for("closed")
-        seen = [response.message async for response in watching]
+        seen = await rest(watching)
         assert seen[-1].WhichOneof("message") == "closed"
-        finals = [m for m in seen if m.HasField("final")]
-        assert [(m.seq, m.final.hypothesis.text) for m in finals] == [
+        assert [(m.seq, m.final.hypothesis.text) for m in seen if m.HasField("final")] == [
             (m["seq"], m["hypothesis"]["text"]) for m in native.of("final")
         ]
-        again = [r.message async for r in stub.Watch(pb.WatchRequest(session=str(native.session), seq=finals[0].seq))]
-        assert [m.WhichOneof("message") for m in again] == ["ready", "closed"]
+        assert not any(m.HasField("final") for m in await rest(late))
+
+
+async def rest(watching: Any) -> list[pb.ServerMessage]:
+    async with asyncio.timeout(PATIENCE):
+        seen = []
+        while (response := await watching.read()) is not grpc.aio.EOF:
+            seen.append(response.message)
+    return seen
 
 
 @pytest.mark.parametrize(
@@ -275,6 +287,37 @@ async def test_a_hub_that_drains_finishes_what_was_said_and_refuses_the_rest(hub
     assert (call.of("closed")[0].reason, len(call.of("final"))) == ("shutdown", 1)
     end = await failed(stub.Recognize(pb.RecognizeRequest(audio=SPEECH)))
     assert (end.code, end.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "draining")
+
+
+# Keys.
+
+
+async def test_keys_tokens_and_limits_of_the_configuration_hold() -> None:
+    secret = "s" * 32
+    keys = {name: new_key() for name in ("phone", "rare", "old")}
+    access: dict[str, Any] = {name: {"id": key.id, "hash": key.sha256} for name, key in keys.items()}
+    access["rare"]["requests_per_minute"] = 1
+    access["old"]["expires_at"] = "2001-01-01T00:00:00Z"
+    maker = Tokens(secret.encode(), max_ttl=60, now=lambda: 1_000_000_000.0)
+    token = maker.issue(Grant(name="phone"), scopes=(Scope.SPEAK,), session=None, ttl=60).secret
+    config = grpc_config(access={"keys": access, "tokens": {"secret": secret}})
+    async with serving(config) as hub, connected(hub.grpc_port) as stub:
+
+        async def refused(secret: str) -> tuple[grpc.StatusCode, str, bool]:
+            end = await failed(stub.Recognize(request, metadata=(("authorization", f"Bearer {secret}"),)))
+            return end.code, end.reason, end.retry_after is not None
+
+        request = pb.RecognizeRequest(audio=SPEECH)
+        assert await refused("wrong") == (grpc.StatusCode.UNAUTHENTICATED, "unauthorized", False)
+        assert await refused(keys["old"].secret) == (grpc.StatusCode.UNAUTHENTICATED, "expired", False)
+        assert await refused(token) == (grpc.StatusCode.UNAUTHENTICATED, "expired", False)
+        metadata = (("authorization", f"Bearer {keys['rare'].secret}"),)
+        assert (await stub.Recognize(request, metadata=metadata)).finals
+        assert await refused(keys["rare"].secret) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "rate-limited", True)
+        call = Call(stub, metadata=(("x-api-key", keys["phone"].secret),))
+        await call.start()
+        end = await failed(stub.ListSessions(pb.ListSessionsRequest(), metadata=(("x-api-key", keys["phone"].secret),)))
+        assert (end.code, end.reason) == (grpc.StatusCode.PERMISSION_DENIED, "missing-scope")
 
 
 # What the hub knows.
