@@ -255,6 +255,7 @@ def test_a_private_key_signs_and_a_public_one_opens(tmp_path: Path, algorithm: s
     path.write_bytes(public_pem(private))
     hall = Hall(jwt={"algorithm": algorithm, "public_key": str(path)})
     assert hall.admit(issued(private, algorithm, {"kid": "2027"})).name == "jwt:alice"
+
     # The public key is known to everybody: it must never do as the secret of another algorithm (RFC 8725, 2.1).
     def part(what: object) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(what).encode()).rstrip(b"=")
