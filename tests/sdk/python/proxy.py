@@ -11,7 +11,7 @@ class Proxy:
     """Passes bytes both ways. `cut` resets every connection; `limit` cuts a connection after so many bytes upwards."""
 
     def __init__(self, port: int) -> None:
-        self._target = port
+        self.target = port
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.connections = 0
@@ -30,7 +30,7 @@ class Proxy:
         self.connections += 1
         limit = self.limits.pop(0) if self.limits else None
         try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             writer.transport.abort()
             return

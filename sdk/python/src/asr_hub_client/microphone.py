@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +19,7 @@ _TYPES = {"pcm_s16le": "int16", "pcm_f32le": "float32"}
 
 async def microphone(
     format: AudioFormat | None = None, *, device: int | str | None = None, block_ms: int = 100
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """
     What the microphone hears, in blocks of `block_ms`, until the iteration is left.
 

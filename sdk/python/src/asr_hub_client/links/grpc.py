@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,7 +47,9 @@ class GrpcLink:
 
     async def say(self, first: Start | Attach) -> None:
         """The first message; waits for its answer. Raises Refused, LinkBroken."""
-        await self._write(proto.request(self._pb, first))
+        with contextlib.suppress(self._library.aio.AioRpcError, asyncio.InvalidStateError):
+            # Where the call is over already, reading says why.
+            await self._call.write(proto.request(self._pb, first))
         match await self.receive():
             case Ready() as ready:
                 self.ready = ready
@@ -126,7 +129,6 @@ class GrpcTransport:
         link = GrpcLink(self._library, call, self._pb)
         try:
             async with asyncio.timeout(address.connect_timeout):
-                # The writer waits for ever on a call that is over: why is for the reader to say.
                 await link.say(first)
         except (LinkBroken, TimeoutError) as exc:
             call.cancel()

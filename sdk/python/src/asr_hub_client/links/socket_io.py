@@ -51,8 +51,8 @@ class SocketIoLink:
         socket.on("disconnect", self._left, namespace=NAMESPACE)
 
     async def say(self, first: Start | Attach) -> None:
-        """The first message; waits for its answer. Raises Refused, LinkBroken."""
-        await self._emit("message", to_object(first))
+        """The first message; waits for its answer. Raises Refused, LinkBroken, and what the library raises."""
+        await self._socket.emit("message", to_object(first), namespace=NAMESPACE)
         match await self.receive():
             case Ready() as ready:
                 self.ready = ready
