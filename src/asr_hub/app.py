@@ -232,11 +232,12 @@ async def serve(config: Config, *, read: Callable[[], Config] | None = None) -> 
     """
     Serve until SIGTERM or SIGINT, then drain: refuse new sessions, finish utterances, close.
 
-    A second signal ends the drain at once. SIGHUP reads the configuration again with `read`.
+    A second signal ends the drain at once. SIGHUP reads the configuration again with `read`; without it, it ends the
+    process, as where a terminal is closed.
     """
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with serving(config, read=read) as running, _hanging_up(running.reload):
+    async with serving(config, read=read) as running, _hanging_up(running.reload, read):
         running.reload.join("logging", _logging)
         # A full collection walks every object of the process and holds the loop meanwhile: what is here for good is
         # left out of it, and it comes rarely. Frames, facts and messages are freed by their counts.
@@ -260,8 +261,11 @@ async def serve(config: Config, *, read: Callable[[], Config] | None = None) -> 
 
 
 @contextlib.asynccontextmanager
-async def _hanging_up(reload: Reload) -> AsyncIterator[None]:
-    """Reload at SIGHUP while the block runs."""
+async def _hanging_up(reload: Reload, read: Callable[[], Config] | None) -> AsyncIterator[None]:
+    """Reload at SIGHUP while the block runs, where there is something to read."""
+    if read is None:
+        yield
+        return
     hangup = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, hangup.set)

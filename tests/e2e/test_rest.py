@@ -27,6 +27,7 @@ from asr_hub.config.loader import load
 from asr_hub.errors import Forbidden, NotFound
 from asr_hub.hub.facts import StoreFacts, public_name
 from asr_hub.model import ProviderName, SessionId
+from asr_hub.providers.known_clip import packaged_clip
 from asr_hub.store.slices.hotwords import HotwordsReplaced
 from asr_hub.wire.messages import Start
 
@@ -216,6 +217,38 @@ async def test_a_file_that_changed_is_applied_and_one_that_is_wrong_is_not(tmp_p
         assert (refused.status_code, error["code"]) == (409, "config")
         assert f"{path}:2" in error["message"] and "max_sessions" in error["message"]
         assert (await http.get("/v1/providers")).json() == before
+
+
+@pytest.mark.engine
+async def test_a_real_engine_that_is_replaced_while_somebody_speaks_loses_no_word(tmp_path: Path) -> None:
+    path = tmp_path / "hub.yaml"
+
+    def sphinx(streams: int) -> str:
+        engine = {"kind": "pocketsphinx", "settings": {"max_streams": streams}}
+        return yaml.safe_dump({"provider": "sphinx", "providers": {"sphinx": engine}, "server": {"port": 0}})
+
+    path.write_text(sphinx(2))
+    pcm = packaged_clip("self_test").pcm
+    half = len(pcm) // 4 * 2
+    async with (
+        serving(load(path), read=lambda: load(path)) as hub,
+        httpx.AsyncClient(base_url=hub.url, timeout=120) as http,
+        Client(hub.stream_url) as client,
+    ):
+        before = hub.hub.engines.get(ProviderName("sphinx"))
+        await speak(client, pcm[:half])
+        await client.wait_for("partial")
+        path.write_text(sphinx(3))
+        assert (await http.post("/v1/config/reload")).json()["applied"] == ["providers.sphinx"]
+        assert hub.hub.engines.get(ProviderName("sphinx")) is not before
+        await speak(client, pcm[half:] + silence(1.0))
+        await client.wait_for("final")
+        await speak(client, pcm + silence(1.0))
+        await client.wait_until(lambda m: m["type"] == "final" and m["utterance"] == 2)
+        assert client.finals == ["go forward ten meters"] * 2
+        assert not client.of("warning", "error")
+        (provider,) = (await http.get("/v1/providers")).json()
+        assert (provider["slots"], provider["slots_used"], provider["health"]) == (3, 0, "ready")
 
 
 async def test_every_route_answers_what_its_document_says(hub: Serving, http: httpx.AsyncClient) -> None:

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, ProviderName, Role, SessionId
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import HubStore
+from asr_hub.store.slices.hotwords import HotwordsReplaced
 from asr_hub.store.slices.providers import (
     ProviderFailed,
     ProviderNoted,
     ProviderReady,
+    ProviderRemoved,
+    ProviderRetired,
     ProviderStarting,
     ProviderUnloaded,
     SlotFreed,
@@ -31,13 +34,14 @@ from asr_hub.store.slices.sessions import (
     SessionClosed,
     SessionConfigured,
     SessionDetached,
+    SessionMoved,
     SessionOpened,
     SessionWarned,
     SpeechEnded,
     SpeechStarted,
     WakeWordHeard,
 )
-from asr_hub.store.slices.system import DrainStarted, HubStarted, SessionRefused
+from asr_hub.store.slices.system import DrainStarted, HubStarted, Reconfigured, SessionRefused
 from asr_hub.store.slices.transcripts import (
     HypothesisRevised,
     RecognitionFailed,
@@ -166,6 +170,7 @@ any_fact: st.SearchStrategy[Event] = st.one_of(
     _about(AudioTaken, audio_offset=st.integers(min_value=0, max_value=3)),
     _about(WakeWordHeard, phrase=st.just("computer"), audio_ms=st.just(0)),
     _about(SessionArmed),
+    _about(SessionMoved, provider=st.just(STUB)),
     _about(SessionWarned, code=_texts, message=_texts),
     _said(SpeechStarted, audio_ms=st.just(0)),
     _said(SpeechEnded, audio_ms=st.just(0), reason=st.sampled_from(EndpointReason)),
@@ -180,11 +185,15 @@ any_fact: st.SearchStrategy[Event] = st.one_of(
     st.builds(ProviderFailed, provider=st.just(STUB), code=_texts, message=_texts, at=_times),
     st.builds(ProviderNoted, provider=st.just(STUB), code=_texts, message=_texts, at=_times),
     st.builds(ProviderUnloaded, provider=st.just(STUB), at=_times),
+    st.builds(ProviderRetired, provider=st.just(STUB), at=_times),
+    st.builds(ProviderRemoved, provider=st.just(STUB)),
     st.builds(SlotTaken, provider=st.just(STUB)),
     st.builds(SlotFreed, provider=st.just(STUB)),
     st.builds(HubStarted, version=_texts, max_sessions=_numbers, default_provider=st.just(STUB), at=_times),
     st.builds(SessionRefused, code=_texts, protocol=_texts),
     st.builds(DrainStarted),
+    st.builds(HotwordsReplaced, words=st.lists(_texts, max_size=3).map(tuple), at=_times),
+    st.builds(Reconfigured, applied=st.just(("hotwords",)), default_provider=st.just(STUB), max_sessions=_numbers),
 )
 """Facts about two sessions that may live and one that never does: together a history, possible or not."""
 

@@ -12,6 +12,8 @@ from asr_hub.store.slices.providers import (
     ProviderFailed,
     ProviderNoted,
     ProviderReady,
+    ProviderRemoved,
+    ProviderRetired,
     ProviderStarting,
     ProviderStopped,
     ProviderUnloaded,
@@ -51,6 +53,13 @@ def test_a_provider_starts_serves_and_stops() -> None:
     ready = stub_after(STARTING, READY)
     assert (ready.health, ready.max_streams, ready.took, ready.self_test) == (Health.READY, 2, 0.5, "yes")
     assert stub_after(STARTING, READY, ProviderStopped(provider=STUB)).health is Health.STOPPED
+
+
+def test_one_that_is_no_longer_configured_is_known_until_it_hears_nothing() -> None:
+    retiring = (STARTING, READY, TAKEN, ProviderRetired(provider=STUB, at=8.0))
+    assert (stub_after(*retiring).health, stub_after(*retiring).used) == (Health.RETIRING, 1)
+    assert select_provider(after(*retiring, FREED, ProviderRemoved(provider=STUB)), STUB) is None
+    assert stub_after(*retiring, STARTING, READY, FREED).health is Health.READY
 
 
 def test_slots_are_counted_and_outlive_a_restart() -> None:

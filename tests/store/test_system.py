@@ -10,6 +10,7 @@ from asr_hub.store.slices.system import (
     HubStarted,
     HubStopped,
     ProviderResolved,
+    Reconfigured,
     SessionRefused,
     select_closed_count,
     select_opened_count,
@@ -44,6 +45,21 @@ def test_what_auto_came_to_mean_is_kept_with_its_reason() -> None:
     resolution = select_system(after(STARTED, ProviderResolved(provider=STUB, reason="no GPU"))).resolution
     assert resolution is not None
     assert (resolution.provider, resolution.reason) == (STUB, "no GPU")
+
+
+def test_a_configuration_that_was_read_again_says_what_holds_and_what_waits() -> None:
+    changed = Reconfigured(
+        at=7.0,
+        default_provider=STUB,
+        max_sessions=3,
+        applied=("sessions.max_sessions",),
+        needs_restart=("server.port",),
+    )
+    part = select_system(after(STARTED, ProviderResolved(provider=STUB, reason="no GPU"), changed))
+    assert (part.max_sessions, part.needs_restart, part.reconfigured_at) == (3, ("server.port",), 7.0)
+    assert part.resolution is None and part.started_at == 5.0
+    again = select_system(after(STARTED, changed, Reconfigured(default_provider=STUB, max_sessions=4, resolution="r")))
+    assert again.needs_restart == () and again.resolution is not None and again.resolution.reason == "r"
 
 
 def test_sessions_are_counted_and_a_second_close_counts_no_more() -> None:

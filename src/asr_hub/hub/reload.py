@@ -15,7 +15,7 @@ from asr_hub.model import ProviderName
 from asr_hub.protocols.facts import ReloadView
 from asr_hub.providers import registry
 from asr_hub.store.slices.hotwords import HotwordsReplaced
-from asr_hub.store.slices.sessions import SessionConfigured, SessionWarned
+from asr_hub.store.slices.sessions import SessionMoved, SessionWarned
 from asr_hub.store.slices.system import Reconfigured
 from asr_hub.telemetry import logs
 
@@ -165,7 +165,7 @@ class Reload:
     def _move_sessions(self, gone: tuple[ProviderName, ...]) -> None:
         hub = self._hub
         for record in [record for record in hub.records() if record.provider in gone]:
-            hub.dispatch(SessionConfigured(at=hub.now(), session=record.id, provider=hub.default))
+            hub.dispatch(SessionMoved(at=hub.now(), session=record.id, provider=hub.default))
             hub.dispatch(
                 SessionWarned(
                     at=hub.now(),

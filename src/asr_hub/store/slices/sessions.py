@@ -67,6 +67,12 @@ class SessionConfigured(SessionEvent, frozen=True, tag="[Client] SessionConfigur
     levels: bool | None = None
 
 
+class SessionMoved(SessionEvent, frozen=True, tag="[Session] Moved"):
+    """Its provider is no longer configured; this one hears it from the next utterance on."""
+
+    provider: ProviderName
+
+
 class FinalizeRequested(SessionEvent, frozen=True, tag="[Client] FinalizeRequested"):
     pass
 
@@ -282,6 +288,11 @@ def _configured(session: Session, event: SessionConfigured) -> Session:
         levels=session.levels if event.levels is None else event.levels,
         updated_at=event.at,
     )
+
+
+@sessions.updates(SessionMoved)
+def _moved(session: Session, event: SessionMoved) -> Session:
+    return replace(session, provider=event.provider, updated_at=event.at)
 
 
 @sessions.updates(FinalizeRequested, ClearRequested)
