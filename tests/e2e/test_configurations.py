@@ -12,8 +12,10 @@ from tests.client import Client
 from tests.contract.cases import MODELS
 from tests.speech import ROOT, clips, silence
 
+from asr_hub.access.keys import new_key
 from asr_hub.app import serving
 from asr_hub.config.loader import load
+from asr_hub.config.schema import Config
 from asr_hub.providers.known_clip import packaged_clip
 from asr_hub.providers.registry import available
 
@@ -77,10 +79,11 @@ async def test_a_hub_runs_on_it(file: Path, monkeypatch: pytest.MonkeyPatch, tmp
         if missing := [kind for kind in kinds if not available(kind).ok]:
             pytest.skip(f"{', '.join(missing)} cannot be installed here")
         config = config.model_copy(update={"server": config.server.model_copy(update={"port": 0})})
+        config, secret = with_known_key(config)
         async with serving(config) as hub, httpx.AsyncClient(base_url=hub.url) as http:
             ready = await http.get("/ready")
             assert ready.status_code == 200, (await http.get("/v1/providers")).text
-            async with Client(hub.stream_url) as client:
+            async with Client(f"{hub.stream_url}?token={secret}") as client:
                 await client.send(silence(0.3) + CLIP.pcm + silence(0.3))
                 await client.send({"type": "finalize"})
                 await client.wait_until(lambda m: m["type"] == "final" and m["reason"] == "finalize")
@@ -89,8 +92,16 @@ async def test_a_hub_runs_on_it(file: Path, monkeypatch: pytest.MonkeyPatch, tmp
                 assert not client.of("error")
 
 
+def with_known_key(config: Config) -> tuple[Config, str]:
+    """Nobody has the keys of a file; its first one is replaced by one that the test has."""
+    made, keys = new_key(), dict(config.access.keys)
+    for name, key in tuple(keys.items())[:1]:
+        keys[name] = key.model_copy(update={"id": made.id, "hash": made.sha256})
+    return config.model_copy(update={"access": config.access.model_copy(update={"keys": keys})}), made.secret
+
+
 def test_there_is_one_for_each_real_shape() -> None:
-    shapes = {"default", "commands", "telephony-8k", "tiny", "many-sessions", "load-test"}
+    shapes = {"default", "commands", "telephony-8k", "tiny", "many-sessions", "load-test", "with-keys"}
     engines = {"whisper", "whisper-gpu", "funasr", "funasr-streaming", "vosk", "sherpa-onnx", "transformers"}
     clouds = {"openai", "openai-realtime", "openai-compatible", "google"}
     assert shapes | engines | clouds <= {f.stem for f in FILES}
