@@ -251,26 +251,60 @@ async def test_a_real_engine_that_is_replaced_while_somebody_speaks_loses_no_wor
         assert (provider["slots"], provider["slots_used"], provider["health"]) == (3, 0, "ready")
 
 
-async def test_every_route_answers_what_its_document_says(hub: Serving, http: httpx.AsyncClient) -> None:
-    whole = (await http.get("/openapi.json")).json()
-    bodies = {("put", "/v1/hotwords"): {"hotwords": ["Brig"]}}
-    # Those of other files have bodies of their own, and tests of their own; here their errors have the one shape.
-    ours = {"/health", "/ready", "/v1/providers", "/v1/sessions", "/v1/sessions/{session}", "/v1/hotwords"}
-    seen = set()
-    async with Client(hub.stream_url) as client:
-        await speak(client, SPEECH)
-        await client.wait_for("final")
-        for path in sorted(ours):
-            for method, operation in whole["paths"][path].items():
-                if method not in ("get", "put") and (method, path) != ("delete", "/v1/sessions/{session}"):
-                    continue
-                url = path.format(session=client.session)
-                answer = await http.request(method, url, json=bodies.get((method, path)))
-                assert answer.is_success, (method, path, answer.text)
-                schema = operation["responses"][str(answer.status_code)]["content"]["application/json"]["schema"]
-                jsonschema.Draft202012Validator({**schema, "components": whole["components"]}).validate(answer.json())
-                seen.add((method, path))
-    assert len(seen) == 8
+WALK: list[tuple[str, str, dict[str, Any]]] = [
+    ("get", "/health", {}),
+    ("get", "/ready", {}),
+    ("get", "/v1/providers", {}),
+    ("get", "/v1/sessions", {}),
+    ("post", "/v1/sessions", {"json": {"language": "en"}}),
+    ("post", "/v1/sessions/{session}/audio", {"content": SPEECH}),
+    ("post", "/v1/sessions/{session}/finalize", {}),
+    ("patch", "/v1/sessions/{session}", {"json": {"language": "de"}}),
+    ("post", "/v1/sessions/{session}/clear", {}),
+    ("get", "/v1/sessions/{session}", {}),
+    ("delete", "/v1/sessions/{session}", {}),
+    ("get", "/v1/sessions/{session}/events", {}),
+    ("put", "/v1/hotwords", {"json": {"hotwords": ["Brig"]}}),
+    ("get", "/v1/hotwords", {}),
+    ("post", "/v1/config/reload", {}),
+    ("post", "/v1/tokens", {"json": {}}),
+]
+"""Every operation of the hub once, in an order in which each succeeds: the session is that of `POST /v1/sessions`."""
+
+
+async def test_every_route_answers_what_its_document_says(tmp_path: Path) -> None:
+    file = written(tmp_path / "hub.yaml")
+    async with (
+        serving(load(file), read=lambda: load(file)) as hub,
+        httpx.AsyncClient(base_url=hub.url, timeout=60) as http,
+    ):
+        whole = (await http.get("/openapi.json")).json()
+        there = {(method, path) for path, item in whole["paths"].items() for method in item}
+        assert {(method, path) for method, path, _ in WALK} == there
+        session = ""
+        for method, path, request in WALK:
+            answer = await http.request(method, path.format(session=session), **request)
+            assert answer.is_success, (method, path, answer.text)
+            responses = whole["paths"][path][method]["responses"]
+            ((media, body),) = responses[str(answer.status_code)]["content"].items()
+            assert answer.headers["content-type"].partition(";")[0] == media, (method, path)
+            if media == "application/json":
+                schema = {**body["schema"], "components": whole["components"]}
+                jsonschema.Draft202012Validator(schema).validate(answer.json())
+                session = answer.json()["session"] if (method, path) == ("post", "/v1/sessions") else session
+            else:
+                assert "event: closed" in answer.text
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("POST", "/health", 405)])
+async def test_what_has_no_route_has_the_shape_of_every_error(
+    http: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await http.request(method, path)
+    error = answer.json()["error"]
+    assert answer.status_code == status
+    assert error["code"] in ("not-found", "method-not-allowed") and path in error["message"]
+    assert not error["retryable"]
 
 
 async def test_every_operation_of_the_whole_hub_documents_its_errors(http: httpx.AsyncClient) -> None:

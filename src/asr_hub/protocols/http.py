@@ -7,6 +7,7 @@ import math
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 
 from asr_hub import __version__
 from asr_hub.errors import HubError, ProtocolError, Unauthorized
@@ -24,6 +25,7 @@ def application(*routers: APIRouter) -> FastAPI:
     )
     api.add_exception_handler(HubError, _refused)
     api.add_exception_handler(RequestValidationError, _invalid)
+    api.add_exception_handler(HTTPException, _unrouted)
     for router in routers:
         api.include_router(router)
     return api
@@ -60,3 +62,17 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     return answer(ProtocolError(f"{where}: {first['msg']}", code="bad-value"))
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """No route, or none for this method: what Starlette says of itself, in the shape of all errors."""
+    if not isinstance(error, HTTPException):
+        return answer(HubError(str(error)))
+    codes = {404: "not-found", 405: "method-not-allowed"}
+    message = f"{error.detail}: {request.method} {request.url.path[:_MAX_PATH]}; /docs has what there is"
+    body = {"error": {"code": codes.get(error.status_code, "protocol"), "message": message, "retryable": False}}
+    return Response(json.dumps(body), error.status_code, error.headers, media_type="application/json")
+
+
+_MAX_PATH = 100
+"""Characters of a path that are told back."""
