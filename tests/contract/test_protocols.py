@@ -9,6 +9,8 @@ import pytest
 from tests.hubs import scripted, until_empty
 from tests.peers import PEERS
 from tests.peers.base import Message, Peer, Refused
+from tests.peers.http import HttpPeer
+from tests.peers.websocket import WebSocketPeer
 from tests.speech import silence, tone
 
 from asr_hub.app import Serving, serving
@@ -39,8 +41,11 @@ async def one_utterance(peer: Peer) -> None:
     await peer.wait_for("final")
 
 
-async def two_utterances_at_once(peer: Peer) -> None:
-    await say(peer, SPEECH + MORE, 16_000)
+async def two_utterances(peer: Peer) -> None:
+    # One after the other: the news that somebody speaks again may come before or after the first final.
+    await say(peer, SPEECH, 16_000)
+    await peer.wait_for("final")
+    await say(peer, MORE, 16_000)
     await peer.wait_until(lambda m: m["type"] == "final" and m["utterance"] == 2)
 
 
@@ -93,7 +98,7 @@ async def close_at_once(peer: Peer) -> None:
 
 CONVERSATIONS: tuple[Callable[[Peer], Awaitable[None]], ...] = (
     one_utterance,
-    two_utterances_at_once,
+    two_utterances,
     finalize_in_the_middle_of_speech,
     finalize_where_nothing_was_said,
     clear_what_is_not_final,
@@ -167,12 +172,14 @@ async def test_what_is_refused_has_the_same_name_over_every_protocol(
             assert refused.value.code == code
         # Who is there is not touched.
         await one_utterance(there)
-        assert there.finals == ["one two three one two three"] or there.finals[0]
+        assert there.finals[0]
 
 
 @pytest.mark.parametrize("make", PEERS, ids=lambda it: it.__name__)
 async def test_a_second_publisher_is_refused_and_may_take_over(make: type[Peer]) -> None:
-    async with serving(CONFIG) as hub, make(hub) as first, make(hub) as second, make(hub) as third:
+    # Requests of one key are one publisher, since HTTP has no connection that would tell two of them apart.
+    there = WebSocketPeer if make is HttpPeer else make
+    async with serving(CONFIG) as hub, there(hub) as first, make(hub) as second, make(hub) as third:
         await first.start()
         await say(first, silence(0.2))
         with pytest.raises(Refused) as refused:

@@ -118,7 +118,9 @@ class Peer(ABC):
 
     def _began(self, ready: Message) -> None:
         assert ready["type"] == "ready", ready
-        self.session, self.seq, self.audio_offset = ready["session"], ready["seq"], ready["audio_offset"]
+        self.session, self.audio_offset = ready["session"], ready["audio_offset"]
+        # Events may have gone on before whoever attached looks.
+        self.seq = max(self.seq, ready["seq"])
         self._reading = asyncio.create_task(self._read_all(), name=f"{self.protocol} peer")
 
     async def _read_all(self) -> None:

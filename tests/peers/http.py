@@ -80,6 +80,7 @@ class HttpPeer(Peer):
                 message = json.loads(event.data)
                 assert (event.id, event.event) == (str(message["seq"]), message["type"])
                 if message["type"] == "ready":
+                    self.seq = message["seq"]
                     if not self._ready.done():
                         self._ready.set_result(message)
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import socketio
@@ -32,7 +33,6 @@ class SocketIoPeer(Peer):
         first = await self._arrived.get()
         assert first is not None
         if first["type"] == "error":
-            await client.disconnect()
             raise Refused(first)
         return first
 
@@ -53,10 +53,13 @@ class SocketIoPeer(Peer):
     async def _cut(self) -> None:
         if self._client is None:
             return
-        # Without the packet that says good-bye.
-        socket = self._client.eio.ws
-        if socket is not None:
-            await socket.close()
+        link = self._client.eio.ws
+        if link is not None and (there := link.get_extra_info("socket")) is not None:
+            # Its socket is closed under it, so that it says no good-bye.
+            there.shutdown(socket.SHUT_RDWR)
+        else:
+            await self._client.eio.disconnect(abort=True)
+        await self._client.eio.wait()
         await self._client.shutdown()
 
 
