@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.protocols.grpc.client import PATIENCE, Call, Ended, client, connected
 from asr_hub import errors
 from asr_hub.access.grant import ANYBODY, Grant, Scope
 from asr_hub.errors import ConfigError, HubError, RateLimited, Unauthorized
-from asr_hub.model import EndpointReason
+from asr_hub.model import EndpointReason, SessionId
 from asr_hub.protocols.grpc.failure import shortened
 from asr_hub.protocols.grpc.server import MAX_WHOLE_BYTES, GrpcSettings
 from asr_hub.protocols.grpc.talk import TalkSettings
@@ -309,21 +310,36 @@ async def test_a_deadline_ends_the_call_and_frees_the_session() -> None:
         await until(lambda: not hub.sessions[call.session].attached, changed)
 
 
-async def test_a_lost_connection_leaves_the_session() -> None:
+DYING = """
+import sys, time, grpc
+from asr_hub.v1 import asr_hub_pb2 as pb, asr_hub_pb2_grpc as stubs
+
+def said():
+    yield pb.StreamRequest(start=pb.Start())
+    time.sleep(3600)
+
+channel = grpc.insecure_channel(sys.argv[1])
+for response in stubs.AsrHubServiceStub(channel).Stream(said()):
+    print(response.message.ready.session, flush=True)
+"""
+
+
+async def test_a_client_that_is_killed_leaves_the_session() -> None:
     hub = EchoHub()
     changed = asyncio.Event()
     hub.on_detach = lambda attachment: changed.set()
     async with echoing(hub) as stub:
-        channel = client(stub.port)
-        call = channel.stream_stream(
-            "/asr_hub.v1.AsrHubService/Stream",
-            request_serializer=pb.StreamRequest.SerializeToString,
-            response_deserializer=pb.StreamResponse.FromString,
-        )()
-        await call.write(pb.StreamRequest(start=pb.Start()))
-        session = (await call.read()).message.ready.session
-        await channel.close()
-        await until(lambda: not hub.sessions[session].attached, changed)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", DYING, f"127.0.0.1:{stub.port}"), stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                session = (await process.stdout.readline()).decode().strip()
+        finally:
+            process.kill()
+            await process.wait()
+        await until(lambda: not hub.sessions[SessionId(session)].attached, changed)
 
 
 async def test_calls_are_told_that_the_hub_stops() -> None:
