@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
@@ -10,6 +12,8 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Send
+from starlette.types import Scope as Asgi
 
 from asr_hub.access.grant import Grant, Scope
 from asr_hub.errors import Conflict, HubError, ProtocolError, TooLarge, UnsupportedAudio
@@ -29,6 +33,12 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     publisher_idle: float = 15.0
     """Seconds without a request after which a session is free for another publisher."""
+    linger: float = 5.0
+    """
+    Seconds that a body is read on, and dropped, after it was refused.
+
+    A client that listens only when it has sent all is told the reason; one that never ends is hung up on.
+    """
     events: EventSettings = EventSettings()
     resolution: float = 0.25
     """Of all these times, in seconds."""
@@ -57,7 +67,7 @@ class HttpSessions:
         self.wheel = TimerWheel(resolution=settings.resolution)
         self.publishers = Publishers(hub, self.wheel, idle=settings.publisher_idle, limits=limits)
         self.watchers = Watchers(hub, self.wheel, limits=limits, settings=settings.events)
-        self.router = _router(hub, door, self.publishers, self.watchers, limits)
+        self.router = _router(hub, door, self.publishers, self.watchers, limits, settings.linger)
 
     def close(self) -> None:
         """Let go of every session and end every stream of events."""
@@ -65,9 +75,13 @@ class HttpSessions:
         self.watchers.close()
 
 
-def _router(hub: HubPort, door: DoorPort, publishers: Publishers, watchers: Watchers, limits: Limits) -> APIRouter:
+def _router(
+    hub: HubPort, door: DoorPort, publishers: Publishers, watchers: Watchers, limits: Limits, linger: float
+) -> APIRouter:
     api = APIRouter(prefix="/v1/sessions", tags=["sessions"])
-    speaker, watcher = Depends(admitted(door, Scope.SPEAK)), Depends(admitted(door, Scope.WATCH))
+    speaker = Depends(admitted(door, Scope.SPEAK))
+    _add_audio(api, hub, publishers, speaker, linger)
+    _add_events(api, watchers, Depends(admitted(door, Scope.WATCH)))
 
     @api.post("", status_code=201, responses=_READY, openapi_extra=_body(Start), response_class=Response)
     async def create(request: Request, grant: Grant = speaker) -> Response:
@@ -79,22 +93,6 @@ def _router(hub: HubPort, door: DoorPort, publishers: Publishers, watchers: Watc
         start = await _read(request, Conversation(limits), Start, limits)
         session, ready = publishers.open(start, grant)
         return Response(ready, 201, {"Location": f"{api.prefix}/{session}"}, media_type="application/json")
-
-    @api.post("/{session}/audio", response_model=TakenView, responses=_REFUSED, openapi_extra=_AUDIO)
-    async def audio(
-        request: Request,
-        session: str,
-        offset: Annotated[int | None, Query(ge=0, le=_MAX_INTEGER)] = None,
-        take_over: bool = False,
-        grant: Grant = speaker,
-    ) -> Response:
-        """
-        Audio in the session's format: a piece of it, or one body that lasts as long as the speech.
-
-        `offset` says where the body starts, in samples per channel: what the hub has already is skipped, and a gap is
-        refused with `audio-gap`. `take_over` ends other publishers. Errors say in `audio_offset` what was taken.
-        """
-        return await _hear(hub, publishers, request, SessionId(session), grant, offset=offset, take_over=take_over)
 
     @api.post("/{session}/finalize", status_code=202)
     async def finalize(session: str, grant: Grant = speaker) -> TakenView:
@@ -114,6 +112,47 @@ def _router(hub: HubPort, door: DoorPort, publishers: Publishers, watchers: Watc
         message = await _read(request, conversation, Configure, limits)
         return _tell(publishers.hold(SessionId(session), grant), message)
 
+    return api
+
+
+def _add_audio(api: APIRouter, hub: HubPort, publishers: Publishers, speaker: Any, linger: float) -> None:
+    @api.post("/{session}/audio", response_model=TakenView, responses=_REFUSED, openapi_extra=_AUDIO)
+    async def audio(
+        request: Request,
+        session: str,
+        offset: Annotated[int | None, Query(ge=0, le=_MAX_INTEGER)] = None,
+        take_over: bool = False,
+        grant: Grant = speaker,
+    ) -> Response:
+        """
+        Audio in the session's format: a piece of it, or one body that lasts as long as the speech.
+
+        `offset` says where the body starts, in samples per channel: what the hub has already is skipped, and a gap is
+        refused with `audio-gap`. `take_over` ends other publishers. Errors say in `audio_offset` what was taken.
+        """
+        id = SessionId(session)
+        publisher: Publisher | None = None
+        is_read = False
+        try:
+            _check_encoding(request.headers)
+            publisher = publishers.hold(id, grant, take_over=take_over)
+            async with publisher.turn(take_over=take_over):
+                body = publisher.body(offset)
+                async for data in request.stream():
+                    for piece in body.add(data):
+                        await publisher.hear(piece)
+                is_read = True
+                body.end()
+        except ClientDisconnect:
+            # What was taken stays taken; there is nobody to tell.
+            return Response(status_code=400)
+        except HubError as error:
+            return _refusal(error, _offset(hub, id, publisher, error), linger=None if is_read else linger)
+        view = _taken(publisher)
+        return Response(view.model_dump_json(), media_type="application/json")
+
+
+def _add_events(api: APIRouter, watchers: Watchers, watcher: Any) -> None:
     @api.get("/{session}/events", responses=_EVENTS, response_class=Response)
     async def events(
         session: str,
@@ -129,59 +168,45 @@ def _router(hub: HubPort, door: DoorPort, publishers: Publishers, watchers: Watc
         """
         return watchers.watch(SessionId(session), seq=_last_seq(last_event_id, seq), grant=grant)
 
-    return api
 
+class _EarlyAnswer(Response):
+    """An answer to a body that has not ended: it goes out at once, and the connection ends with the body or soon."""
 
-async def _hear(
-    hub: HubPort,
-    publishers: Publishers,
-    request: Request,
-    session: SessionId,
-    grant: Grant,
-    *,
-    offset: int | None,
-    take_over: bool,
-) -> Response:
-    publisher: Publisher | None = None
-    is_read = False
-    try:
-        _check_encoding(request.headers)
-        publisher = publishers.hold(session, grant, take_over=take_over)
-        async with publisher.turn(take_over=take_over):
-            body = publisher.body(offset)
-            async for data in request.stream():
-                for piece in body.add(data):
-                    await publisher.hear(piece)
-            is_read = True
-            body.end()
-    except ClientDisconnect:
-        # What was taken stays taken; there is nobody to tell.
-        return Response(status_code=400)
-    except HubError as error:
-        return _refusal(error, _offset(hub, session, publisher, error), is_endless=not is_read and _is_endless(request))
-    return _taken(publisher)
+    linger = 0.0
+    """Seconds"""
+
+    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
+        self.headers["Connection"] = "close"
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.linger):
+                # Closing a socket with bytes left to read resets the connection, and that overtakes the answer.
+                while (await receive()).get("more_body"):
+                    pass
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _tell(publisher: Publisher, message: Configure | Finalize | Clear) -> TakenView:
     publisher.tell(message)
+    return _taken(publisher)
+
+
+def _taken(publisher: Publisher) -> TakenView:
     return TakenView(session=publisher.session, audio_offset=publisher.audio_offset)
 
 
-def _taken(publisher: Publisher) -> Response:
-    view = TakenView(session=publisher.session, audio_offset=publisher.audio_offset)
-    return Response(view.model_dump_json(), media_type="application/json")
-
-
-def _refusal(error: HubError, audio_offset: int | None, *, is_endless: bool) -> Response:
+def _refusal(error: HubError, audio_offset: int | None, *, linger: float | None) -> Response:
     number, headers, body = told(error)
     if audio_offset is not None:
         fields = json.loads(body)
         fields["error"]["audio_offset"] = audio_offset
         body = json.dumps(fields).encode()
-    if is_endless:
-        # Whoever speaks on into a body that nobody hears would be told at its end.
-        headers["Connection"] = "close"
-    return Response(body, number, headers, media_type="application/json")
+    if linger is None:
+        return Response(body, number, headers, media_type="application/json")
+    answer = _EarlyAnswer(body, number, headers, media_type="application/json")
+    answer.linger = linger
+    return answer
 
 
 def _offset(hub: HubPort, session: SessionId, publisher: Publisher | None, error: HubError) -> int | None:
@@ -192,10 +217,6 @@ def _offset(hub: HubPort, session: SessionId, publisher: Publisher | None, error
     if isinstance(error, Conflict) or error.code == "closing":
         return hub.snapshot(session).audio_offset
     return None
-
-
-def _is_endless(request: Request) -> bool:
-    return "content-length" not in request.headers
 
 
 def _check_encoding(headers: Mapping[str, str]) -> None:

@@ -184,7 +184,7 @@ class Watcher:
         # Events that are there together go out together, but never so many that a slow reader holds them all twice.
         chunk = b""
         for message in messages:
-            chunk += _event(message, None if self._is_greeted else self._settings.retry_ms)
+            chunk += event(message, None if self._is_greeted else self._settings.retry_ms)
             self._is_greeted = True
             if len(chunk) >= _CHUNK:
                 yield chunk
@@ -221,6 +221,14 @@ class Watcher:
         self._since = self._loop.time()
 
 
+def event(message: bytes, retry_ms: int | None = None) -> bytes:
+    """One encoded message as one event. JSON has no bare line breaks, so one `data` line holds it."""
+    head = _head.decode(message)
+    # A `retry` in a block of its own is an empty event to some clients.
+    retry = b"" if retry_ms is None else b"retry: %d\n" % retry_ms
+    return b"id: %d\nevent: %b\n%bdata: %b\n\n" % (head.seq, head.type.encode(), retry, message)
+
+
 class _Events(EventSourceResponse):
     """A response to one watcher, without the library's heartbeat and its look twice a second whether uvicorn stops."""
 
@@ -241,14 +249,6 @@ class _Events(EventSourceResponse):
 class _Head(msgspec.Struct):
     type: str
     seq: int
-
-
-def _event(message: bytes, retry_ms: int | None = None) -> bytes:
-    """One encoded message as one event. JSON has no bare line breaks, so one `data` line holds it."""
-    head = _head.decode(message)
-    # A `retry` in a block of its own is an empty event to some clients.
-    retry = b"" if retry_ms is None else b"retry: %d\n" % retry_ms
-    return b"id: %d\nevent: %b\n%bdata: %b\n\n" % (head.seq, head.type.encode(), retry, message)
 
 
 def _nothing() -> None:
