@@ -407,11 +407,27 @@ async def test_health_is_for_everybody_and_the_rest_is_not(hub: Serving) -> None
                 assert status in ((200,) if path in ("/health", "/ready") else (401,)), (method, path)
 
 
-async def test_a_key_that_was_taken_out_is_good_no_more(hub: Serving) -> None:
-    prepared: Any = hub.reload._parts["access"]
-    async with Hall(hub, HttpCaller) as hall:
+async def test_keys_change_while_the_hub_runs() -> None:
+    config = scripted(access=ACCESS)
+    keys = {name: key for name, key in ACCESS["keys"].items() if name not in ("owner", "late")}
+    keys["new"] = {**ACCESS["keys"]["late"], "expires_at": None}
+    wanted = scripted(access={**ACCESS, "keys": keys})
+    async with serving(config, read=lambda: wanted) as hub, Hall(hub, HttpCaller) as hall:
         await hall.caller(OWNER.secret).speak()
-        keys = {name: key for name, key in ACCESS["keys"].items() if name != "owner"}
-        prepared(scripted(access={**ACCESS, "keys": keys}))()
+        assert (await refusal(hall.caller(LATE.secret).speak())).code == "expired"
+        async with httpx.AsyncClient(base_url=hub.url, trust_env=False) as http:
+            reloaded = await http.post("/v1/config/reload", headers={"X-API-Key": BOSS.secret})
+        assert reloaded.status_code == 200
+        assert reloaded.json()["needs_restart"] == []
         assert (await refusal(hall.caller(OWNER.secret).speak())).status == 401
-        await hall.caller(OTHER.secret).speak()
+        await hall.caller(LATE.secret).speak()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_hub_that_only_this_machine_reaches_is_open_and_says_nothing(host: str) -> None:
+    async with (
+        serving(scripted(server={"port": 0, "host": host})) as hub,
+        httpx.AsyncClient(base_url=hub.url, trust_env=False) as http,
+    ):
+        assert (await http.get("/v1/providers", headers={"X-API-Key": "anything"})).status_code == 200
+        assert (await http.get("/health")).json()["warning"] is None

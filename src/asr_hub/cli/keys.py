@@ -73,7 +73,7 @@ def _check(name: str, entry: dict[str, object]) -> None:
 
 def _lines(name: str, entry: dict[str, object]) -> str:
     """YAML, with quotes around what else might be taken for a number."""
-    plain = name if name.isidentifier() and yaml.safe_load(name) == name else json.dumps(name)
+    plain = name if name.isidentifier() and yaml.safe_load(name) == name else json.dumps(name, ensure_ascii=False)
     fields = "".join(f"      {field}: {json.dumps(value)}\n" for field, value in entry.items())
     return f"access:\n  keys:\n    {plain}:\n{fields}"
 

@@ -152,8 +152,8 @@ class Access(Section):
         for name, key in self.keys.items():
             if (other := names.setdefault(key.id, name)) != name:
                 raise ValueError(f"`{other}` and `{name}` are the same key; make one for each: asr-hub keys new NAME")
-            if not 0 < len(name) <= 64 or ":" in name:
-                raise ValueError("the name of a key has 1 to 64 characters, and no colon; rename it")
+            if not 0 < len(name) <= 64 or ":" in name or not name.isprintable():
+                raise ValueError("the name of a key has 1 to 64 printable characters, and no colon; rename it")
         return self
 
 
