@@ -28,8 +28,13 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	cd sdk/python && $(CURDIR)/$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m asr_hub.wire.schema --check
+	$(BIN)/python -m asr_hub.wire.asyncapi --check
+	$(BIN)/python tools/make_protos.py --check
+	$(BIN)/python tools/make_typescript.py --check
+	$(BIN)/python sdk/python/make_proto.py --check
 	$(BIN)/python -m asr_hub.config.docs --check
 	$(BIN)/python -m asr_hub.providers.table --check
 	$(BIN)/python -m asr_hub.providers.docs --check
@@ -38,6 +43,10 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m asr_hub.wire.schema
+	$(BIN)/python -m asr_hub.wire.asyncapi
+	$(BIN)/python tools/make_protos.py
+	$(BIN)/python tools/make_typescript.py
+	$(BIN)/python sdk/python/make_proto.py
 	$(BIN)/python -m asr_hub.config.docs
 	$(BIN)/python -m asr_hub.providers.table
 	$(BIN)/python -m asr_hub.providers.docs
@@ -48,6 +57,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.vad
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.protocols
 	$(BIN)/python -m benchmarks.wer
 	$(BIN)/python -m benchmarks.wer_engines
 	$(BIN)/python -m benchmarks.engines
