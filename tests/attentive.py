@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
@@ -16,11 +17,15 @@ KIND = "tests.attentive:Attentive"
 
 
 class Attentive(Scripted):
+    made: ClassVar[deque[Attentive]] = deque(maxlen=16)
+    """The latest of this process."""
+
     def __init__(self, name: ProviderName, settings: Mapping[str, Any]) -> None:
         super().__init__(name, settings)
         self.capabilities = replace(self.capabilities, hotwords=True)
         self.asked: list[RecognitionOptions] = []
         self.closed = asyncio.Event()
+        self.made.append(self)
 
     def stream(self, options: RecognitionOptions, memory: MutableMapping[str, Any]) -> ScriptedStream:
         self.asked.append(options)

@@ -21,6 +21,7 @@ from asr_hub.hub.hub import Hub
 from asr_hub.hub.reload import Reload
 from asr_hub.model import ProviderName
 from asr_hub.protocols.facts import ReloadView
+from asr_hub.store.event import Event
 from asr_hub.store.slices.hotwords import HotwordsReplaced, select_hotwords
 from asr_hub.store.slices.providers import (
     Health,
@@ -266,12 +267,47 @@ async def test_a_hub_without_a_file_says_so() -> None:
 
 async def test_reloads_are_one_after_the_other() -> None:
     versions = [hub_of(sessions={"max_sessions": number}) for number in range(1, 6)]
-    reading = iter(versions)
-    async with running(hub_of(), read=lambda: next(reading)) as rig:
+    done: list[str] = []
+
+    def read() -> Config:
+        done.append("read")
+        return versions[done.count("read") - 1]
+
+    async with running(hub_of(), read=read) as rig:
+        dispatch = rig.hub.dispatch
+
+        def noting(event: Event) -> None:
+            if isinstance(event, Reconfigured):
+                done.append("applied")
+            dispatch(event)
+
+        rig.hub.dispatch = noting  # type: ignore[method-assign]
         views = await asyncio.gather(*(rig.reload() for _ in versions))
         assert all(view.applied == ["sessions.max_sessions"] for view in views)
+        assert done == ["read", "applied"] * len(versions)
         assert [fact.max_sessions for fact in rig.facts(Reconfigured)] == [1, 2, 3, 4, 5]
         assert rig.hub.limits.max_sessions == 5
+
+
+async def test_of_several_new_engines_none_is_left_where_one_does_not_start() -> None:
+    broken = {"kind": KIND, "settings": {"faults": {"self_test": True}}}
+    then = hub_of(
+        providers={
+            "one": {"kind": KIND, "settings": {"max_streams": 3}},
+            "two": {"kind": KIND},
+            "three": broken,
+            "four": {"kind": KIND},
+        }
+    )
+    async with running(hub_of(), then) as rig:
+        before = {rig.engine(ONE), rig.engine(TWO)}
+        Attentive.made.clear()
+        with pytest.raises(ProviderUnavailable, match="self-test"):
+            await rig.reload()
+        tried = set(Attentive.made) - before
+        assert {engine.name for engine in tried} >= {"one", "three"}
+        assert all(engine.closed.is_set() for engine in tried)
+        assert not any(engine.closed.is_set() for engine in before)
 
 
 async def test_words_that_were_set_meanwhile_stay_where_the_file_says_what_it_said() -> None:
