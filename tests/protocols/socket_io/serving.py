@@ -82,7 +82,10 @@ class Client:
         self.events: list[tuple[str, Any]] = []
         self.is_gone = False
         self._changed = asyncio.Event()
+        self._ws: Any = None
         self.io = socketio.AsyncClient(reconnection=False, request_timeout=60)
+        self._request = self.io.eio._send_request
+        self.io.eio._send_request = self._answered
         self.io.on("*", self._take, namespace=namespace)
         self.io.on("connect_error", lambda data: self._take("connect_error", data), namespace=namespace)
         self.io.on("disconnect", self._over, namespace=namespace)
@@ -93,11 +96,18 @@ class Client:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.io.shutdown()
+        await self.io.eio.wait()
+        # The library leaves open what its server has closed.
+        if self._ws is not None:
+            await self._ws.close()
+        if (http := self.io.eio.http) is not None:
+            await http.close()
 
     async def connect(self, **options: Any) -> None:
         await self.io.connect(
             self.url, transports=[self.transport], namespaces=[self.namespace], wait_timeout=30, **options
         )
+        self._ws = self.io.eio.ws
 
     async def emit(self, event: str, *args: Any) -> None:
         await self.io.emit(event, args if args else None, namespace=self.namespace)
@@ -135,6 +145,13 @@ class Client:
 
     def of(self, event: str) -> list[Any]:
         return [payload for name, payload in self.events if name == event]
+
+    async def _answered(self, *args: Any, **options: Any) -> Any:
+        """One request of a client that polls, with its answer read: the library leaves that open, and its connection."""
+        response = await self._request(*args, **options)
+        if response is not None and not isinstance(response, str):
+            await response.read()
+        return response
 
     def _take(self, event: str, payload: Any = None) -> None:
         self.events.append((event, payload))

@@ -260,21 +260,26 @@ class SocketIo:
         try:
             try:
                 body = await link.body(self.max_request_bytes)
-                if self.sio.eio.sockets[sid].queue.qsize() > MAX_WAITING:
+                socket = self.sio.eio.sockets[sid]
+                if socket.queue.qsize() > MAX_WAITING:
                     raise TooLarge("the answers to what was sent are not fetched; poll with GET as well")
                 _check_payload(body)
             except (HubError, KeyError):
                 await self._drop(sid)
                 raise
             await self.sio.handle_request(*link.with_body(body))
+            if socket.closed:
+                # The client has said good-bye, and its other request would wait for a message that never comes.
+                socket.queue.put_nowait(packet.Packet(packet.NOOP))
         finally:
             self._posting.discard(sid)
 
     async def _drop(self, sid: str) -> None:
-        """End an Engine.IO session without a word; its clients leave their sessions."""
+        """End an Engine.IO session; its clients leave theirs."""
         if (socket := self.sio.eio.sockets.get(sid)) is not None:
             with suppress(EngineIOError):
                 await socket.close(wait=False, abort=True)
+            socket.queue.put_nowait(packet.Packet(packet.CLOSE))
 
     # Tasks.
 
