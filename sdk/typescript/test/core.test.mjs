@@ -7,12 +7,12 @@ import { HubError } from "../dist/index.js";
 import { readMessage } from "../dist/messages.js";
 import { chance } from "./chance.mjs";
 
-const FORMAT = { sample_rate: 16_000, channels: 1, encoding: "pcm_s16le" };
+const FORMAT = { sample_rate: 1000, channels: 1, encoding: "pcm_s16le" };
 const FRAME = 2;
 
 /** A hub with one session: takes audio and commands in order, numbers what it says, and keeps it. */
 class ModelHub {
-  heard = [];
+  heard = Buffer.alloc(0);
   commands = [];
   log = [];
   isOver = false;
@@ -34,9 +34,9 @@ class ModelHub {
       return;
     }
     if (out.kind === "audio") {
-      const before = Math.floor(this.offset / 16_000);
-      this.heard.push(...out.data);
-      if (Math.floor(this.offset / 16_000) > before) {
+      const before = Math.floor(this.offset / 1000);
+      this.heard = Buffer.concat([this.heard, out.data]);
+      if (Math.floor(this.offset / 1000) > before) {
         this.say({ type: "audio-ack", audio_offset: this.offset });
       }
       return;
@@ -65,10 +65,10 @@ const audio = (samples, value = 1) => new Uint8Array(samples * FRAME).fill(value
 
 test("whatever breaks, the hub hears the audio once and the reader is told each message once, in order", () => {
   let cuts = 0;
-  for (let seed = 1; seed <= 300; seed += 1) {
+  for (let seed = 1; seed <= 150; seed += 1) {
     const { below, is } = chance(seed);
     const { core, hub } = opened({ keepSeconds: 4, aheadSeconds: 2 });
-    const spoken = [];
+    let spoken = Buffer.alloc(0);
     const asked = [];
     const told = [];
     let toHub = [];
@@ -79,15 +79,15 @@ test("whatever breaks, the hub hears the audio once and the reader is told each 
     for (let step = 0; core.state !== "over"; step += 1) {
       assert.ok(step < 20_000, `seed ${seed} has no end`);
       const room = core.room / FRAME;
-      if (!isClosing && step < 400 && room > 0 && is(0.7)) {
-        const data = Uint8Array.from({ length: Math.min(room, 1 + below(6000)) * FRAME }, () => below(256));
-        spoken.push(...data);
+      if (!isClosing && step < 120 && room > 0 && is(0.7)) {
+        const data = Uint8Array.from({ length: Math.min(room, 1 + below(400)) * FRAME }, () => below(256));
+        spoken = Buffer.concat([spoken, data]);
         core.push(data);
       } else if (!isClosing && is(0.05)) {
         const type = ["finalize", "clear", "configure"][below(3)];
         core.command({ type });
         asked.push([type, spoken.length / FRAME]);
-      } else if (!isClosing && step >= 400) {
+      } else if (!isClosing && step >= 120) {
         core.command({ type: "close" });
         isClosing = true;
       }
@@ -106,7 +106,7 @@ test("whatever breaks, the hub hears the audio once and the reader is told each 
       for (let count = below(4); count > 0 && toClient.length > 0; count -= 1) {
         receive(toClient.shift());
       }
-      if (core.state !== "over" && is(0.04)) {
+      if (core.state !== "over" && is(0.05)) {
         cuts += 1;
         // What is on its way is lost, here at any place.
         assert.equal(core.broke({ code: 1006 }).comesBack, true);
@@ -118,7 +118,7 @@ test("whatever breaks, the hub hears the audio once and the reader is told each 
         receive(hub.ready(attach.seq));
       }
     }
-    assert.deepEqual(Uint8Array.from(hub.heard), Uint8Array.from(spoken), `seed ${seed}`);
+    assert.ok(hub.heard.equals(spoken), `seed ${seed}: ${hub.heard.length} bytes of ${spoken.length}`);
     assert.deepEqual(told.map((message) => message.seq), hub.log.map((message) => message.seq), `seed ${seed}`);
     for (const command of asked) {
       assert.ok(hub.commands.some((done) => String(done) === String(command)), `seed ${seed}: ${command} was not done`);
@@ -126,25 +126,25 @@ test("whatever breaks, the hub hears the audio once and the reader is told each 
     // Nothing but a command that may have been lost is said twice, and then at the same place.
     const places = [...new Set(hub.commands.map(String))].filter((place) => !place.startsWith("close"));
     assert.deepEqual(places.sort(), [...new Set(asked.map(String))].sort(), `seed ${seed}`);
-    assert.equal(core.room, 4 * 16_000 * FRAME);
+    assert.equal(core.room, 4 * 1000 * FRAME);
   }
-  assert.ok(cuts > 1000, `only ${cuts} cuts`);
+  assert.ok(cuts > 500, `only ${cuts} cuts`);
 });
 
 test("what is kept is bounded, and so is what is on its way", () => {
   const { core } = opened({ keepSeconds: 4, aheadSeconds: 2 });
-  assert.equal(core.room, 4 * 16_000 * FRAME);
-  core.push(audio(4 * 16_000));
+  assert.equal(core.room, 4 * 1000 * FRAME);
+  core.push(audio(4 * 1000));
   assert.equal(core.room, 0);
   assert.throws(() => core.push(audio(1)), RangeError);
   let sent = 0;
   for (let out = core.next(); out !== undefined; out = core.next()) {
     sent += out.data.byteLength / FRAME;
   }
-  assert.equal(sent, 2 * 16_000);
-  core.receive({ type: "audio-ack", seq: 1, audio_offset: 16_000 });
-  assert.equal(core.room, 16_000 * FRAME);
-  assert.equal(core.next().offset, 2 * 16_000);
+  assert.equal(sent, 2 * 1000);
+  core.receive({ type: "audio-ack", seq: 1, audio_offset: 1000 });
+  assert.equal(core.room, 1000 * FRAME);
+  assert.equal(core.next().offset, 2 * 1000);
 });
 
 test("commands without an answer are bounded", () => {

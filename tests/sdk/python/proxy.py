@@ -11,11 +11,13 @@ class Proxy:
     """Passes bytes both ways. `cut` resets every connection; `limit` cuts a connection after so many bytes upwards."""
 
     def __init__(self, port: int) -> None:
-        self.target = port
+        self.targets = [port]
+        """The port that each of the next connections goes to; the last one is that of all that follow."""
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.connections = 0
         self.is_refusing = False
+        self.has_refused = asyncio.Event()
         self.limits: list[int] = []
         """Bytes upwards after which the next connections are cut, one each."""
 
@@ -26,11 +28,13 @@ class Proxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.is_refusing:
             writer.transport.abort()
+            self.has_refused.set()
             return
         self.connections += 1
         limit = self.limits.pop(0) if self.limits else None
         try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.target)
+            port = self.targets.pop(0) if len(self.targets) > 1 else self.targets[0]
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
             writer.transport.abort()
             return

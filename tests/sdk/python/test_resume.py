@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import replace
 
+import httpx
 import pytest
-from tests.hubs import scripted
+from tests.hubs import scripted, until_empty
 from tests.sdk.python.proxy import Proxy, proxy
 from tests.sdk.python.reach import PROTOCOLS, client
 from tests.speech import silence, tone
 
+from asr_hub.access.keys import new_key
 from asr_hub.app import Serving, serving
 from asr_hub_client import AsyncClient, Final, Refused, SessionLost, SessionState
 from asr_hub_client.messages import AnyServerMessage, AudioAck, Partial
@@ -165,16 +168,66 @@ async def test_a_hub_that_does_not_come_back_is_told_with_the_audio_that_was_not
 async def test_a_session_that_is_gone_is_lost_at_once() -> None:
     async with asyncio.timeout(120), proxy(0) as wire:
         async with serving(scripted()) as hub:
-            wire.target = hub.port
+            wire.targets = [hub.port]
             asr = through(hub, wire, "websocket")
             session = asr.session()
             await session.__aenter__()
             await session.send(silence(0.5))
         async with asr, serving(scripted()) as other:
-            wire.target = other.port
+            wire.targets = [other.port]
             with pytest.raises(SessionLost, match="cannot be taken up again"):
                 await session.close()
             await session.__aexit__(None, None, None)
+
+
+@every_protocol
+async def test_the_end_that_nobody_was_there_to_hear_is_told_afterwards(hub: Serving, protocol: Protocol) -> None:
+    async with asyncio.timeout(120), client(hub, protocol) as asr:
+        async with asr.session() as session:
+            await session.send(silence(0.3) + tone(1.5))
+            await first_ack(session)
+            state = await session.detach()
+        async with httpx.AsyncClient(base_url=hub.url) as rest:
+            assert (await rest.delete(f"/v1/sessions/{state.session}")).status_code == 202
+        await until_empty(hub.hub)
+        async with asr.resume(state) as session:
+            closed = await session.close()
+            assert closed.audio_offset >= 16_000
+            assert session.text
+
+
+async def first_ack(session: AsyncIterable[AnyServerMessage]) -> AudioAck:
+    async for message in session:
+        if isinstance(message, AudioAck):
+            return message
+    raise AssertionError("nothing was acknowledged")
+
+
+async def test_another_way_can_be_tried_while_one_is_blocked(hub: Serving) -> None:
+    async with asyncio.timeout(120), proxy(0) as nowhere, client(hub) as asr, asr.session() as session:
+        await session.send(TALK)
+        nowhere.is_refusing = True
+        asr._address = replace(asr._address, grpc=f"127.0.0.1:{nowhere.port}")
+        moving = asyncio.create_task(session.move("grpc"))
+        await nowhere.has_refused.wait()
+        await session.move("http")
+        assert session.protocol == "http"
+        moving.cancel()
+        await session.close()
+        assert session.text == await heard(hub, TALK)
+
+
+async def test_more_than_is_allowed_is_lost_with_its_audio() -> None:
+    key = new_key()
+    keys = {"short": {"id": key.id, "hash": key.sha256, "audio_s_per_hour": 3}}
+    async with asyncio.timeout(120), serving(scripted(access={"keys": keys})) as hub:
+        for protocol in ("websocket", "http", "socketio"):
+            async with AsyncClient(hub.url, protocol=protocol, key=key.secret) as asr:
+                with pytest.raises(SessionLost, match="not taken up again within 60 s") as lost:
+                    async with asr.session() as session:
+                        await session.send(silence(10))
+                        await session.close()
+                assert len(lost.value.audio) == 320_000 - 2 * lost.value.state.audio_offset > 0
 
 
 async def test_audio_waits_for_room_while_there_is_no_connection(hub: Serving) -> None:

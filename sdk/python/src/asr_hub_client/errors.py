@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from asr_hub_client.state import SessionState
@@ -53,7 +54,8 @@ class SessionLost(HubClientError):
     """
     The connection broke, and the session could not be taken up again.
 
-    `state` holds what was said and not acknowledged: send `state.audio` in a new session to have it heard.
+    `audio` is what was said and not acknowledged, with what was given to the call that raised this: send it in a new
+    session to have it heard.
     """
 
     def __init__(self, message: str, *, state: SessionState) -> None:
@@ -62,8 +64,12 @@ class SessionLost(HubClientError):
 
     @property
     def audio(self) -> bytes:
-        """Raw audio in the session's format that the hub has not acknowledged."""
+        """Raw audio in the session's format."""
         return self.state.audio
+
+    def with_more(self, audio: bytes) -> SessionLost:
+        """The same, for a call that had more to say."""
+        return SessionLost(str(self), state=replace(self.state, audio=self.state.audio + audio))
 
 
 class SessionOver(HubClientError):

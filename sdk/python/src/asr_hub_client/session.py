@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
@@ -64,7 +65,8 @@ class Watch:
         self._first = first
         self._dial = dial
         self._protocol = protocol
-        self._transport: Transport | None = None
+        self._over: Protocol = protocol
+        """What the connection that is there was made over."""
         self._outbox = outbox
         self._inbox = Inbox()
         self._bell = Bell()
@@ -85,8 +87,7 @@ class Watch:
 
     async def __aenter__(self) -> Self:
         """Raises Unreachable, Refused, MissingExtra."""
-        self._transport = self._dial(self._protocol)
-        link = await self._transport.open(self._first)
+        link = await self._dial(self._protocol).open(self._first)
         try:
             self._welcome(link.ready)
         except OffsetMismatch as exc:
@@ -148,14 +149,15 @@ class Watch:
         """
         Go on over another protocol; returns when it is connected.
 
-        Raises MissingExtra, and SessionLost where the session cannot be reached that way within its resume window.
+        May be called while a connection is broken, to try another way. Raises MissingExtra, and SessionLost where the
+        session cannot be reached that way within its resume window.
         """
-        transport = self._dial(protocol)
+        self._dial(protocol)
         self._must_go_on()
-        self._transport, self._protocol = transport, protocol
+        self._protocol = protocol
         wanted = self.resumes + 1
         self._hang_up.set()
-        await self._until(lambda: self.resumes >= wanted)
+        await self._until(lambda: self.resumes >= wanted and self._over == protocol)
         self._must_go_on()
 
     async def messages(self) -> AsyncIterator[AnyServerMessage]:
@@ -224,9 +226,6 @@ class Watch:
 
         Raises SessionLost.
         """
-        transport = self._transport
-        if transport is None:
-            raise RuntimeError("the session is not open")
         window = self.ready.resume_window
         give_up_at = self._now() + window
         attach = Attach(
@@ -242,9 +241,10 @@ class Watch:
         while True:
             pause = delay(attempt, retry_after=retry_after, chance=self._chance)
             if self._now() + pause > give_up_at:
-                raise SessionLost(f"the hub could not be reached for {window:g} s: {reason}", state=self.state)
-            await asyncio.sleep(pause)
+                raise SessionLost(f"not taken up again within {window:g} s: {reason}", state=self.state)
+            await self._pause(pause)
             attempt, retry_after = attempt + 1, None
+            protocol, transport = self._protocol, self._dial(self._protocol)
             try:
                 link = await transport.open(attach)
                 self._welcome(link.ready)
@@ -260,10 +260,17 @@ class Watch:
                 await link.aclose()
                 raise SessionLost(str(exc), state=self.state) from exc
             else:
-                self._link = link
+                self._link, self._over = link, protocol
                 self.resumes += 1
                 self._bell.ring()
                 return link
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless the session is moved: then another way is tried at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hang_up.wait()
+        self._hang_up.clear()
 
     def _welcome(self, ready: Ready) -> None:
         """Raises OffsetMismatch."""
@@ -357,13 +364,15 @@ class Session(Watch):
         """
         Raw audio in the session's format: whole samples of every channel, any length.
 
-        Waits while as much audio as is kept was not acknowledged. Raises ValueError, SessionOver.
+        Waits while as much audio as is kept was not acknowledged. Raises ValueError, SessionOver, Refused, SessionLost.
         """
         data = memoryview(audio).cast("B")
         frame = self.ready.format.bytes_per_frame
         if len(data) % frame:
             raise ValueError(f"{len(data)} bytes are not whole samples of {frame} bytes; send whole ones")
         while len(data):
+            if isinstance(self._error, SessionLost):
+                raise self._error.with_more(bytes(data))
             self._must_listen()
             data = data[self._out.push(data) :]
             self._bell.ring()

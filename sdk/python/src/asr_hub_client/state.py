@@ -20,3 +20,7 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     """Raw audio that the hub has not acknowledged."""
     resume_window: float
     """Seconds that the session outlives its last publisher."""
+
+    def __repr__(self) -> str:
+        # What is a secret, and what was said, is not for the log that an error may end up in.
+        return f"SessionState(session={self.session[:6]!r}…, seq={self.seq}, audio_offset={self.audio_offset})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
@@ -55,7 +56,13 @@ class HttpLink:
         self.ready = message
         if take_over:
             # An empty body says that the audio comes from here now, and asks where it is to go on.
-            taken = _Taken.of(await self._ask("POST", "/audio", params={"take_over": 1}))
+            try:
+                taken = _Taken.of(await self._answer("POST", "/audio", params={"take_over": 1}))
+            except Refused as exc:
+                if exc.code != "closing":
+                    raise
+                # There is nothing to take over, and what the session still says is in the events.
+                return
             self.ready = replace(message, audio_offset=message.audio_offset if taken is None else taken)
 
     async def send_audio(self, offset: int, data: bytes) -> int | None:
@@ -92,7 +99,16 @@ class HttpLink:
         with contextlib.suppress(httpx.HTTPError):
             await self._events.aclose()
 
-    async def _ask(self, method: str, path: str, params: dict[str, Any] | None = None, **request: Any) -> bytes:
+    async def _ask(self, method: str, path: str, **request: Any) -> bytes:
+        """As `_answer`, while somebody reads the events. Of the end of a session these tell."""
+        try:
+            return await self._answer(method, path, **request)
+        except Refused as exc:
+            if exc.code != "closing":
+                raise
+        return await asyncio.Future()
+
+    async def _answer(self, method: str, path: str, params: dict[str, Any] | None = None, **request: Any) -> bytes:
         """Raises LinkBroken where the same request may succeed on a new link, and Refused."""
         try:
             answer = await self._client.request(

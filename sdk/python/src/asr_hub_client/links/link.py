@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +20,7 @@ class Address:
     """`http://` or `https://`, without a slash at its end"""
     grpc: str | None
     """`HOST:PORT` of its gRPC server."""
-    key: str | None
+    key: str | None = field(repr=False)
     ca: Path | None
     """The certificates to trust, PEM. By default those of the system."""
     connect_timeout: float

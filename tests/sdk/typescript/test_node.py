@@ -1,0 +1,105 @@
+"""The TypeScript client in Node.js against a real hub: what is heard, over both transports, with the line cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.client import Client
+from tests.hubs import scripted, until_empty
+from tests.node import node
+from tests.sdk.typescript.conftest import line
+from tests.speech import silence, tone
+
+from asr_hub.app import Serving, serving
+from asr_hub.providers.known_clip import packaged_clip
+
+pytestmark = pytest.mark.e2e
+
+TRANSPORTS = ("websocket", "http")
+
+SPEECH = b"".join(
+    silence(0.5) + tone(seconds, hertz=hertz) + silence(1.0)
+    for seconds, hertz in ((1.0, 220), (0.7, 330), (2.0, 440), (1.2, 550), (0.8, 660))
+)
+
+
+async def speak(sdk: Path, url: str, transport: str, audio: Path, *more: str) -> dict[str, Any]:
+    script = Path(__file__).with_name("speak.mjs")
+    told: dict[str, Any] = await node(str(script), str(sdk), url, transport, str(audio), *more, folder=sdk)
+    return told
+
+
+def of(told: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [message for message in told["messages"] if message["type"] == kind]
+
+
+def texts(told: dict[str, Any]) -> list[str]:
+    return [message["hypothesis"]["text"] for message in of(told, "final")]
+
+
+async def heard_by_python(hub: Serving) -> list[str]:
+    async with Client(hub.stream_url) as client:
+        await client.send(SPEECH)
+        await client.send({"type": "close"})
+        await client.wait_for("closed")
+        return client.finals
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    path = tmp_path / "speech.raw"
+    path.write_bytes(SPEECH)
+    return path
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_session_from_its_first_message_to_its_last(sdk: Path, transport: str, audio: Path) -> None:
+    async with serving(scripted()) as hub:
+        told = await speak(sdk, hub.url, transport, audio)
+        assert texts(told) == await heard_by_python(hub)
+        assert told["closed"]["audio_offset"] == told["acknowledged"] == len(SPEECH) // 2
+        assert told["messages"][-1] == told["closed"]
+        assert of(told, "partial")
+        assert told["states"] == []
+        await until_empty(hub.hub)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_line_that_breaks_costs_no_word_and_says_none_twice(sdk: Path, transport: str, audio: Path) -> None:
+    cuts = (40_000, 120_000, 200_000)
+    async with serving(scripted()) as hub, line(hub.port, cut_at=cuts) as broken:
+        told = await speak(sdk, f"http://127.0.0.1:{broken.port}", transport, audio)
+        assert broken.cuts == list(cuts)
+        assert told["states"].count("broken") == told["states"].count("live") >= 3
+        seqs = [message["seq"] for message in told["messages"]]
+        skipped = {message["seq"]: message.get("skipped", 0) for message in told["messages"]}
+        assert not of(told, "gap")
+        assert all(after == before + 1 + skipped[after] for before, after in zip(seqs, seqs[1:], strict=False))
+        assert told["closed"]["audio_offset"] == len(SPEECH) // 2
+        assert texts(told) == await heard_by_python(hub)
+        assert hub.hub.sessions == 0
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_session_that_nobody_keeps_is_lost_and_the_program_is_told(
+    sdk: Path, transport: str, audio: Path
+) -> None:
+    config = scripted(sessions={"resume_window_s": 0})
+    async with serving(config) as hub, line(hub.port, cut_at=(100_000,)) as broken:
+        told = await speak(sdk, f"http://127.0.0.1:{broken.port}", transport, audio)
+        assert told["error"] == "SessionLost"
+        assert "lost" in told["message"]
+        await until_empty(hub.hub)
+
+
+async def test_nobody_there_is_told_at_once(sdk: Path, audio: Path) -> None:
+    async with serving(scripted()) as hub:
+        url = hub.url
+    for transport in TRANSPORTS:
+        told = await speak(sdk, url, transport, audio)
+        assert told["error"] == "ConnectionFailed"
+        assert url.removeprefix("http") in told["message"]
+
+
