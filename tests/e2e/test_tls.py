@@ -6,11 +6,13 @@ import asyncio
 import json
 import ssl
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvloop
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.access.callers import GrpcCaller, HttpCaller, QueryCaller, WebSocketCaller
@@ -21,7 +23,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from asr_hub.access.certificate import Pair, on_disk, read_pair, self_signed
-from asr_hub.app import serving
+from asr_hub.app import Serving, serving
 from asr_hub.cli.main import app
 from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError
@@ -60,8 +62,8 @@ async def test_a_session_over_wss_and_what_rest_says_of_it_over_https() -> None:
             assert (await http.get("/health")).json()["status"] == "ok"
 
 
-async def test_audio_sent_faster_than_it_is_heard_arrives_whole() -> None:
-    async with serving(with_tls()) as hub, connect(hub.stream_url, ssl=trusting(hub.tls), compression=None) as socket:
+async def a_minute_at_once(hub: Serving) -> None:
+    async with connect(hub.stream_url, ssl=trusting(hub.tls), compression=None) as socket:
         await socket.send('{"type":"start"}')
         minute = silence(60)
         for at in range(0, len(minute), 64_000):
@@ -72,8 +74,8 @@ async def test_audio_sent_faster_than_it_is_heard_arrives_whole() -> None:
         assert (last["type"], last["audio_offset"]) == ("closed", 60 * 16_000)
 
 
-async def test_who_breaks_the_protocol_is_told_before_the_connection_ends() -> None:
-    async with serving(with_tls()) as hub, connect(hub.stream_url, ssl=trusting(hub.tls), compression=None) as socket:
+async def a_frame_that_is_too_large(hub: Serving) -> None:
+    async with connect(hub.stream_url, ssl=trusting(hub.tls), compression=None) as socket:
         await socket.send('{"type":"start"}')
         await socket.send(bytes(3_000_000))
         messages: list[dict[str, Any]] = []
@@ -82,6 +84,17 @@ async def test_who_breaks_the_protocol_is_told_before_the_connection_ends() -> N
                 while True:
                     messages.append(json.loads(await socket.recv()))
         assert (messages[-1]["code"], socket.close_code) == ("frame-too-large", 1009)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_back_pressure_and_last_words_are_as_they_are_without(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def main() -> None:
+        async with serving(with_tls()) as hub:
+            await a_minute_at_once(hub)
+            await a_frame_that_is_too_large(hub)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
 
 
 async def test_every_protocol_speaks_it() -> None:

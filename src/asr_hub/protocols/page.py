@@ -38,7 +38,7 @@ async function talk() {
   const media = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } })
   const audio = new AudioContext()
   await audio.audioWorklet.addModule(worklet)
-  const socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/v1/stream')
+  const socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/v1/stream' + location.search)
   socket.onopen = () => socket.send(JSON.stringify({ type: 'start', format: { sample_rate: audio.sampleRate } }))
   const tap = new AudioWorkletNode(audio, 'tap')
   let waiting = [], size = 0
