@@ -618,6 +618,7 @@ async def test_openapi_describes_every_route(hub: Running) -> None:
     audio = paths["/v1/sessions/{session}/audio"]["post"]
     assert {parameter["name"] for parameter in audio["parameters"]} == {"session", "offset", "take_over"}
     assert "application/octet-stream" in audio["requestBody"]["content"]
+    assert audio["responses"]["409"]["content"]["application/json"]["schema"]["$ref"].endswith("/AudioErrorView")
     assert set(paths["/v1/sessions/{session}"]) >= {"patch"}
 
 

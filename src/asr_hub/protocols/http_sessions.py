@@ -10,7 +10,6 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Send
 from starlette.types import Scope as Asgi
@@ -19,8 +18,10 @@ from asr_hub.access.grant import Grant, Scope
 from asr_hub.errors import Conflict, HubError, ProtocolError, TooLarge, UnsupportedAudio
 from asr_hub.model import Role, SessionId
 from asr_hub.protocols.admission import admitted
+from asr_hub.protocols.facts import View
 from asr_hub.protocols.http import told
 from asr_hub.protocols.http_publisher import Publisher, Publishers
+from asr_hub.protocols.openapi import ErrorBody, errors
 from asr_hub.protocols.port import DoorPort, HubPort
 from asr_hub.protocols.sse import EventSettings, Watchers
 from asr_hub.protocols.timer_wheel import TimerWheel
@@ -44,12 +45,25 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Of all these times, in seconds."""
 
 
-class TakenView(BaseModel):
+class TakenView(View):
     """How much audio the hub has."""
 
     session: str
     audio_offset: int
     """Samples per channel since the session began: send from here on."""
+
+
+class AudioErrorBody(ErrorBody):
+    """Why audio was refused, and what was taken before."""
+
+    audio_offset: int | None = None
+    """Samples per channel that the hub has: send from here on. Left out where the request was not let in."""
+
+
+class AudioErrorView(View):
+    """The body of an answer that refuses audio."""
+
+    error: AudioErrorBody
 
 
 class HttpSessions:
@@ -83,30 +97,52 @@ def _router(
     _add_audio(api, hub, publishers, speaker, linger)
     _add_events(api, watchers, Depends(admitted(door, Scope.WATCH)))
 
-    @api.post("", status_code=201, responses=_READY, openapi_extra=_body(Start), response_class=Response)
+    @api.post(
+        "",
+        summary="Open a session",
+        status_code=201,
+        responses={**_READY, **errors(400, 401, 403, 404, 413, 415, 429, 503)},
+        openapi_extra=_body(Start),
+        response_class=Response,
+    )
     async def create(request: Request, grant: Grant = speaker) -> Response:
         """
-        Open a session and become its publisher. The body has the fields of `start` and may be empty.
-
-        Answered with the `ready` message. What the session says comes from its events.
+        You become its publisher. The body has the fields of `start` and may be empty; `ready` answers. What the session
+        says comes from its events. Needs the scope `speak`.
         """
         start = await _read(request, Conversation(limits), Start, limits)
         session, ready = publishers.open(start, grant)
         return Response(ready, 201, {"Location": f"{api.prefix}/{session}"}, media_type="application/json")
 
-    @api.post("/{session}/finalize", status_code=202)
+    @api.post(
+        "/{session}/finalize",
+        summary="End the utterance",
+        status_code=202,
+        responses=errors(400, 401, 403, 404, 409, 429),
+    )
     async def finalize(session: str, grant: Grant = speaker) -> TakenView:
-        """End the utterance now and go on. The events `endpoint` and `final` follow, even where nothing was said."""
+        """The session goes on. The events `endpoint` and `final` follow, even where nothing was said."""
         return _tell(publishers.hold(SessionId(session), grant), Finalize())
 
-    @api.post("/{session}/clear", status_code=202)
+    @api.post(
+        "/{session}/clear",
+        summary="Forget what is not final",
+        status_code=202,
+        responses=errors(400, 401, 403, 404, 409, 429),
+    )
     async def clear(session: str, grant: Grant = speaker) -> TakenView:
-        """Forget what is not final. The event `endpoint` follows."""
+        """The event `endpoint` follows, and no `final` for that utterance."""
         return _tell(publishers.hold(SessionId(session), grant), Clear())
 
-    @api.patch("/{session}", status_code=202, openapi_extra=_body(Configure))
+    @api.patch(
+        "/{session}",
+        summary="Change a running session",
+        status_code=202,
+        responses=errors(400, 401, 403, 404, 409, 413, 429, 503),
+        openapi_extra=_body(Configure),
+    )
     async def configure(request: Request, session: str, grant: Grant = speaker) -> TakenView:
-        """Change a session from the next utterance on. The body has the fields of `configure`."""
+        """Holds from the next utterance on. The body has the fields of `configure`; absent ones stay as they are."""
         conversation = Conversation(limits)
         conversation.opened(Role.PUBLISHER)
         message = await _read(request, conversation, Configure, limits)
@@ -116,7 +152,13 @@ def _router(
 
 
 def _add_audio(api: APIRouter, hub: HubPort, publishers: Publishers, speaker: Any, linger: float) -> None:
-    @api.post("/{session}/audio", response_model=TakenView, responses=_REFUSED, openapi_extra=_AUDIO)
+    @api.post(
+        "/{session}/audio",
+        summary="Send audio",
+        response_model=TakenView,
+        responses=_REFUSED,
+        openapi_extra=_AUDIO,
+    )
     async def audio(
         request: Request,
         session: str,
@@ -125,7 +167,7 @@ def _add_audio(api: APIRouter, hub: HubPort, publishers: Publishers, speaker: An
         grant: Grant = speaker,
     ) -> Response:
         """
-        Audio in the session's format: a piece of it, or one body that lasts as long as the speech.
+        Raw samples in the session's format: a piece of it, or one body that lasts as long as the speech.
 
         `offset` says where the body starts, in samples per channel: what the hub has already is skipped, and a gap is
         refused with `audio-gap`. `take_over` ends other publishers. Errors say in `audio_offset` what was taken.
@@ -153,7 +195,12 @@ def _add_audio(api: APIRouter, hub: HubPort, publishers: Publishers, speaker: An
 
 
 def _add_events(api: APIRouter, watchers: Watchers, watcher: Any) -> None:
-    @api.get("/{session}/events", responses=_EVENTS, response_class=Response)
+    @api.get(
+        "/{session}/events",
+        summary="What a session says, as Server-Sent Events",
+        responses={**_EVENTS, **errors(400, 401, 403, 404, 429, 503)},
+        response_class=Response,
+    )
     async def events(
         session: str,
         seq: Annotated[int | None, Query(ge=0, le=_MAX_INTEGER)] = None,
@@ -161,7 +208,7 @@ def _add_events(api: APIRouter, watchers: Watchers, watcher: Any) -> None:
         grant: Grant = watcher,
     ) -> Response:
         """
-        What the session says, as Server-Sent Events: `id` is the `seq`, `event` the type, `data` the message.
+        `id` is the `seq`, `event` the type, `data` the message. Needs the scope `watch`.
 
         `Last-Event-ID`, or else `seq`, resumes after that message; `reset` says where the session stands when what
         follows it is no longer kept. 204 says that the session is over and all was read.
@@ -303,9 +350,8 @@ _READY: dict[int | str, dict[str, Any]] = {
 }
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    409: {"description": "A gap, another publisher, or taken over. `error.audio_offset` is where to send from."},
-    415: {"description": "The bytes are not audio of the session's format."},
-    429: {"description": "Too many bodies wait for their turn, or too many requests."},
+    status: {**response, "model": AudioErrorView}
+    for status, response in errors(400, 401, 403, 404, 409, 415, 429, 503).items()
 }
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
