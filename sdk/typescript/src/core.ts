@@ -114,6 +114,8 @@ export class SessionCore {
   #error: ErrorMessage | undefined;
   #isGapAccepted = false;
   #isClosing = false;
+  /** The hub closes the session by itself and takes nothing more; `closed` comes. */
+  #isEnding = false;
 
   constructor(
     private readonly first: Start | Attach,
@@ -170,6 +172,7 @@ export class SessionCore {
         return this.#attach(message);
       case "error":
         this.#error = message;
+        this.#isEnding ||= message.code === "closing";
         if (message.scope === "connection") {
           // A `close` that was sent twice is refused the second time, and answered all the same.
           return this.state !== "live" || (this.#isClosing && message.code === "closing") ? [] : [message];
@@ -218,7 +221,7 @@ export class SessionCore {
   /** What to send next on this connection; undefined while there is nothing, or the hub is to acknowledge first. */
   next(): Outgoing | undefined {
     const entry = this.#entries[this.#sent];
-    if (this.state !== "live" || entry === undefined) {
+    if (this.state !== "live" || entry === undefined || this.#isEnding) {
       return undefined;
     }
     if ("command" in entry) {
@@ -268,7 +271,9 @@ export class SessionCore {
   #judge(error: Error | undefined, ending: Ending): Verdict {
     if (error instanceof HubError) {
       this.#isGapAccepted ||= error.code === "resume-gap";
-      return { comesBack: error.retryable || COME_BACK.has(error.code), error };
+      // What was on its way to a session that ends is refused, until the connection is; its last message can still be read.
+      const isRefusedToo = this.#isEnding && error.code === "too-many-errors";
+      return { comesBack: error.retryable || isRefusedToo || COME_BACK.has(error.code), error };
     }
     const cause = error ?? new ConnectionFailed(`the connection ended: ${ending.code} ${ending.reason ?? ""}`.trim());
     return { comesBack: BROKEN.has(ending.code), error: cause };

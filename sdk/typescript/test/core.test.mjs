@@ -176,6 +176,20 @@ test("after close nothing is taken, and a second close that is refused is no new
   assert.deepEqual(core.receive(readMessage('{"type":"error","code":"closing","message":"wait"}')), []);
 });
 
+test("to a session that the hub closes nothing more is sent, and its last message is still read", () => {
+  const { core, hub } = opened();
+  core.push(audio(500));
+  core.next();
+  core.receive(readMessage('{"type":"error","code":"closing","message":"wait for closed"}'));
+  assert.equal(core.next(), undefined);
+  core.receive(readMessage('{"type":"error","code":"too-many-errors","message":"32"}'));
+  assert.equal(core.broke({ code: 1008 }).comesBack, true);
+  core.receive(readMessage(JSON.stringify(hub.ready(0))));
+  assert.equal(core.next(), undefined);
+  core.receive(readMessage('{"type":"closed","seq":1,"reason":"expired"}'));
+  assert.equal(core.state, "over");
+});
+
 test("messages that are skipped or unknown are no gap; those that are missing are", () => {
   const { core } = opened();
   const partial = (seq, skipped) => ({ type: "partial", seq, utterance: 1, hypothesis: {}, ...(skipped && { skipped }) });

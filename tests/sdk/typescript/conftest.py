@@ -34,8 +34,12 @@ class Line(NamedTuple):
 
 
 @asynccontextmanager
-async def line(port: int, *, cut_at: tuple[int, ...] = ()) -> AsyncIterator[Line]:
-    """Passes bytes on to `port`, and cuts every connection whenever clients have sent so many bytes in all."""
+async def line(port: int, *, cut_at: tuple[int, ...] = (), then: int | None = None) -> AsyncIterator[Line]:
+    """
+    Passes bytes on to `port`, and cuts every connection whenever clients have sent so many bytes in all.
+
+    After a cut it leads to the port `then`, if there is one.
+    """
     plan, cuts, sent = list(cut_at), list[int](), 0
     open_: set[asyncio.StreamWriter] = set()
 
@@ -57,7 +61,8 @@ async def line(port: int, *, cut_at: tuple[int, ...] = ()) -> AsyncIterator[Line
         writer.write_eof()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        target = then if then is not None and cuts else port
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
         pair = {writer, far_writer}
         open_.update(pair)
         try:

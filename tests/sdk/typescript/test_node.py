@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,9 @@ from tests.node import node
 from tests.sdk.typescript.conftest import line
 from tests.speech import silence, tone
 
+from asr_hub.access.keys import new_key
 from asr_hub.app import Serving, serving
+from asr_hub.config.schema import Config
 from asr_hub.providers.known_clip import packaged_clip
 
 pytestmark = pytest.mark.e2e
@@ -76,30 +82,73 @@ async def test_a_line_that_breaks_costs_no_word_and_says_none_twice(sdk: Path, t
         seqs = [message["seq"] for message in told["messages"]]
         skipped = {message["seq"]: message.get("skipped", 0) for message in told["messages"]}
         assert not of(told, "gap")
-        assert all(after == before + 1 + skipped[after] for before, after in zip(seqs, seqs[1:], strict=False))
+        assert all(after == before + 1 + skipped[after] for before, after in pairwise(seqs))
         assert told["closed"]["audio_offset"] == len(SPEECH) // 2
         assert texts(told) == await heard_by_python(hub)
         assert hub.hub.sessions == 0
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_a_session_that_nobody_keeps_is_lost_and_the_program_is_told(
-    sdk: Path, transport: str, audio: Path
-) -> None:
-    config = scripted(sessions={"resume_window_s": 0})
-    async with serving(config) as hub, line(hub.port, cut_at=(100_000,)) as broken:
-        told = await speak(sdk, f"http://127.0.0.1:{broken.port}", transport, audio)
+async def test_a_session_that_is_gone_is_lost_and_the_program_is_told(sdk: Path, transport: str, audio: Path) -> None:
+    async with (
+        serving(scripted()) as hub,
+        serving(scripted()) as another,
+        line(hub.port, cut_at=(100_000,), then=another.port) as moved,
+    ):
+        told = await speak(sdk, f"http://127.0.0.1:{moved.port}", transport, audio)
         assert told["error"] == "SessionLost"
-        assert "lost" in told["message"]
-        await until_empty(hub.hub)
+        assert "no such session" in told["message"]
+        assert another.hub.sessions == 0
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_hub_that_closes_the_session_by_itself_says_so_last(sdk: Path, transport: str, tmp_path: Path) -> None:
+    audio = tmp_path / "short.raw"
+    audio.write_bytes(tone(0.5))
+    async with serving(scripted(sessions={"idle_timeout_s": 0.2})) as hub:
+        told = await speak(sdk, hub.url, transport, audio, "", "wait")
+        assert told["closed"]["reason"] not in ("", "close")
+
+
+async def test_a_key_is_brought_by_every_way(sdk: Path, audio: Path) -> None:
+    made = new_key()
+    config = scripted(access={"keys": {"app": {"id": made.id, "hash": made.sha256}}})
+    async with serving(config) as hub:
+        for transport in TRANSPORTS:
+            told = await speak(sdk, hub.url, transport, audio, made.secret)
+            assert told["closed"]["audio_offset"] == len(SPEECH) // 2
+        for transport in TRANSPORTS:
+            told = await speak(sdk, hub.url, transport, audio, "wrong")
+            assert (told["error"], told["code"]) == ("HubError", "unauthorized")
 
 
 async def test_nobody_there_is_told_at_once(sdk: Path, audio: Path) -> None:
-    async with serving(scripted()) as hub:
-        url = hub.url
-    for transport in TRANSPORTS:
-        told = await speak(sdk, url, transport, audio)
-        assert told["error"] == "ConnectionFailed"
-        assert url.removeprefix("http") in told["message"]
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        where = f"//127.0.0.1:{deaf.getsockname()[1]}"
+        for transport in TRANSPORTS:
+            told = await speak(sdk, f"http:{where}", transport, audio)
+            assert told["error"] == "ConnectionFailed"
+            assert where in told["message"]
 
 
+async def test_the_example_hears_a_file_with_a_real_engine(sdk: Path) -> None:
+    config = Config.model_validate(
+        {"provider": "sphinx", "providers": {"sphinx": {"kind": "pocketsphinx"}}, "server": {"port": 0}}
+    )
+    wav = Path(str(resources.files("asr_hub.providers") / "clips" / "demo.wav"))
+    async with serving(config) as hub:
+        for transport in TRANSPORTS:
+            process = await asyncio.create_subprocess_exec(
+                *("node", str(sdk / "examples" / "node-file.mjs"), str(wav), hub.url, transport),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            try:
+                async with asyncio.timeout(120):
+                    out, _ = await process.communicate()
+            except BaseException:
+                process.kill()
+                await process.wait()
+                raise
+            assert process.returncode == 0
+            assert packaged_clip("demo").is_heard_in(" ".join(out.decode().split()))
