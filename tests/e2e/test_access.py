@@ -313,12 +313,19 @@ async def test_a_key_buys_a_token_for_one_session(hub: Serving) -> None:
             ({"ttl_s": 0}, 400, "bad-value"),
             ({"session": ""}, 400, "bad-value"),
             ({"whose": "mine"}, 400, "bad-value"),
+            ([], 400, "bad-value"),
+            ({"session": "x" * 5000}, 413, "too-large"),
         ):
             answer = await http.post("/v1/tokens", json=body, headers={"X-API-Key": OWNER.secret})
             assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), body
         answer = await http.post("/v1/tokens", json={"session": "other"}, headers={"X-API-Key": token})
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "foreign-session")
         assert (await http.post("/v1/tokens", json={})).status_code == 401
+        empty = await http.post("/v1/tokens", headers={"X-API-Key": OWNER.secret})
+        assert empty.status_code == 201
+        misplaced = await http.post("/v1/tokens", content=OWNER.secret, headers={"X-API-Key": OWNER.secret})
+        assert (misplaced.status_code, misplaced.json()["error"]["code"]) == (400, "bad-json")
+        assert OWNER.secret not in misplaced.text
 
 
 # What the hub remembers and writes down.

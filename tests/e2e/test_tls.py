@@ -184,6 +184,11 @@ def test_what_is_no_certificate_is_told_with_what_to_do(tmp_path: Path) -> None:
             read_pair(tmp_path / certificate, tmp_path / key)
 
 
+def test_a_name_that_no_certificate_can_hold_is_told() -> None:
+    with pytest.raises(ConfigError, match="no host name"):
+        self_signed(["höst.example"])
+
+
 def _locked() -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM,

@@ -43,7 +43,8 @@ def certificate_of(server: schema.Server) -> Pair | None:
     if tls is None:
         return None
     if tls.certificate == schema.SELF_SIGNED:
-        return self_signed([server.host, socket.gethostname()])
+        here = socket.gethostname()
+        return self_signed([server.host, *([here] if here.isascii() else [])])
     return read_pair(Path(tls.certificate), Path(tls.key) if tls.key is not None else None)
 
 
@@ -87,7 +88,10 @@ def self_signed(hosts: Iterable[str], *, now: datetime | None = None) -> Pair:
     names: list[x509.GeneralName] = []
     for host in _names(hosts):
         address = _address(host)
-        names.append(x509.DNSName(host) if address is None else x509.IPAddress(address))
+        try:
+            names.append(x509.DNSName(host) if address is None else x509.IPAddress(address))
+        except ValueError:
+            raise ConfigError(f"server.tls: {host!r} is no host name in ASCII; write it as xn--…") from None
     begin = (now or datetime.now(UTC)) - timedelta(hours=1)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "asr-hub")])

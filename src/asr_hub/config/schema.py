@@ -61,6 +61,17 @@ class Server(Section):
     drain_s: Annotated[float, Field(ge=0)] = 15.0
     """Seconds that running sessions get to finish their utterances after SIGTERM."""
 
+    @field_validator("origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for origin in origins or ():
+            scheme, _, host = origin.partition("://")
+            if origin != "*" and (not scheme or not host or set(host) & set("/?#@ ") or origin != origin.lower()):
+                raise ValueError(
+                    f"{origin!r} is no origin: write it as browsers do, https://example.org, without a path"
+                )
+        return origins
+
 
 class Limits(Section):
     """How much one key may use. Nothing is no limit."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Literal, Protocol
 
-from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asr_hub.access.grant import Grant, Scope
 from asr_hub.access.tokens import Token
+from asr_hub.errors import ProtocolError, TooLarge
 from asr_hub.model import SessionId
 from asr_hub.protocols.admission import admitted
 from asr_hub.protocols.facts import View
 from asr_hub.protocols.openapi import errors
 from asr_hub.protocols.port import DoorPort
+
+MAX_BODY_BYTES = 4096
+"""Of a request."""
 
 
 class TokenRequest(BaseModel):
@@ -51,12 +55,19 @@ def router(tokens: TokenPort, door: DoorPort) -> APIRouter:
     """`POST /v1/tokens`."""
     api = APIRouter(prefix="/v1/tokens", tags=["access"])
 
-    @api.post("", status_code=201, summary="A token for a short while", responses=errors(400, 401, 403, 429))
-    async def issue(wanted: TokenRequest, response: Response, grant: Grant = Depends(admitted(door))) -> TokenView:
+    @api.post(
+        "",
+        status_code=201,
+        summary="A token for a short while",
+        responses=errors(400, 401, 403, 413, 429),
+        openapi_extra={"requestBody": {"content": {"application/json": {"schema": TokenRequest.model_json_schema()}}}},
+    )
+    async def issue(request: Request, response: Response, grant: Grant = Depends(admitted(door))) -> TokenView:
         """
         It is good for what the caller may do, or for less, and uses up the caller's allowance. It is looked at when
         somebody comes with it: a connection that is there when it expires stays.
         """
+        wanted = await _read(request)
         made = tokens.issue(
             grant,
             scopes=frozenset(map(Scope, wanted.scopes)),
@@ -67,3 +78,24 @@ def router(tokens: TokenPort, door: DoorPort) -> APIRouter:
         return TokenView(token=made.secret, expires_at=made.expires_at)
 
     return api
+
+
+async def _read(request: Request) -> TokenRequest:
+    """
+    What the body asks for; an empty one asks for the defaults. Raises ProtocolError, TooLarge.
+
+    FastAPI would read a body of any size, and before it had asked who sends it.
+    """
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes; send less")
+    try:
+        return TokenRequest.model_validate_json(bytes(body) or b"{}")
+    except ValidationError as exc:
+        # Not what was there: it may be a key in the wrong place.
+        first = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        code = "bad-json" if first["type"] == "json_invalid" else "bad-value"
+        raise ProtocolError(f"{where}: {first['msg']}", code=code) from None
