@@ -91,10 +91,18 @@ async def test_a_protocol_without_its_extra_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, "asr_hub_client.asr_hub_pb2", raising=False)
-    async with AsyncClient(protocol=protocol, grpc="127.0.0.1:9") as asr:
-        with pytest.raises(MissingExtra, match=rf"pip install 'asr-hub-client\[{extra}\]'"):
-            async with asr.session():
+    needed = pytest.raises(MissingExtra, match=rf"pip install 'asr-hub-client\[{extra}\]'")
+    with needed:
+        AsyncClient(protocol=protocol, grpc="127.0.0.1:9")
+    async with AsyncClient(grpc="127.0.0.1:9") as asr:
+        with needed:
+            async with asr.session(protocol=protocol):
                 pass
+
+
+def test_grpc_needs_its_own_address() -> None:
+    with pytest.raises(ValueError, match="gRPC has a port of its own"):
+        AsyncClient(protocol="grpc")
 
 
 class Device:

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 from tests.hubs import scripted
 from tests.sdk.python.proxy import proxy
+from tests.sdk.python.reach import PROTOCOLS
 from tests.sdk.python.test_files import wav
 from tests.speech import silence, tone
 
 from asr_hub.app import Serving, serving
+from asr_hub_client.session import Protocol
 
 SDK = Path(__file__).parents[3] / "sdk" / "python"
 EXAMPLES = sorted(path.name for path in (SDK / "examples").glob("*.py"))
@@ -58,6 +60,23 @@ async def test_an_example_prints_what_was_said(hub: Serving, tmp_path: Path, nam
     # A partial that is overwritten by its final may have the same words.
     lines = [line.split("\r")[-1] for line in printed.split("\n") if line]
     assert lines[-2:] == expected.splitlines()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_program_without_a_loop_leaves_no_warning(hub: Serving, tmp_path: Path, protocol: Protocol) -> None:
+    file = wav(tmp_path / "speech.wav", SPEECH)
+    address = f"{hub.url!r}, protocol={protocol!r}, grpc='127.0.0.1:{hub.grpc_port}'"
+    use = f"with Client({address}) as hub: print(hub.transcribe_file({str(file)!r}).text)"
+    program = f"from asr_hub_client import Client\n{use}"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-c", program),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": PATH},
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, err.decode()) == (0, "")
+    assert len(out.decode().splitlines()) == 2
 
 
 async def test_the_example_for_lost_sessions_goes_on_with_another_hub(hub: Serving, tmp_path: Path) -> None:

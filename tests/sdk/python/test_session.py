@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 import pytest
-from tests.hubs import until, until_empty
+from tests.hubs import scripted, until, until_empty
 from tests.sdk.python.reach import PROTOCOLS, client
 from tests.speech import silence, tone
 
-from asr_hub.app import Serving
+from asr_hub.app import Serving, serving
 from asr_hub.store.slices.sessions import select_sessions
 from asr_hub_client import (
     AsyncClient,
@@ -22,6 +22,7 @@ from asr_hub_client import (
     Final,
     Partial,
     Refused,
+    Reset,
     SessionOver,
     SpeechStarted,
     Unreachable,
@@ -181,6 +182,25 @@ async def test_what_nobody_reads_does_not_hold_up_the_audio(hub: Serving) -> Non
             await session.send(SPEECH)
         await session.close()
         assert len(session.transcript.finals) == 4
+
+
+async def test_who_comes_too_late_for_what_was_said_is_told_where_it_stands() -> None:
+    config = scripted(sessions={"history_messages": 64})
+    async with asyncio.timeout(60), serving(config) as hub, client(hub, "http") as asr, asr.session() as session:
+        for _ in range(30):
+            await session.send(silence(0.3) + tone(0.5) + silence(0.8))
+        await session.finalize()
+        await up_to(aiter(session), Final, count=30)
+        async with asr.watch(session.id, seq=1) as late:
+            reset = await first(aiter(late), Reset)
+            assert len(reset.finals) >= 30
+            assert late.text == session.text
+            await session.send(SPEECH)
+            await first(aiter(late), Final)
+        with pytest.raises(Refused) as refused:
+            async with asr.watch(session.id, seq=1, protocol="websocket"):
+                pass
+        assert refused.value.code == "resume-gap"
 
 
 async def test_no_hub_is_a_named_error() -> None:

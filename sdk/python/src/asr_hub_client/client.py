@@ -34,7 +34,7 @@ class AsyncClient:
     certificates to trust, for a hub with one of its own.
 
     Sessions keep up to `keep_seconds` of audio that the hub has not acknowledged. The hub must answer within
-    `connect_timeout` seconds.
+    `connect_timeout` seconds. Raises ValueError, MissingExtra.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class AsyncClient:
             timeout=connect_timeout,
             verify=True if ca is None else ssl.create_default_context(cafile=ca),
         )
+        # What a protocol needs is imported here rather than on a loop that is running.
+        self._transport(protocol)
 
     async def __aenter__(self) -> Self:
         return self

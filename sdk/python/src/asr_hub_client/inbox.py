@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from msgspec.structs import replace
 
-from asr_hub_client.messages import AnyServerMessage, AudioAck, Error, Levels, Partial, Ready, Unknown
+from asr_hub_client.messages import AnyServerMessage, AudioAck, Error, Levels, Partial, Ready, Reset, Unknown
 
 
 class Inbox:
@@ -43,7 +43,8 @@ class Inbox:
     def take(self, message: AnyServerMessage | Unknown) -> bool:
         """Take a message in; whether it is a new one. Those of a newer hub only count."""
         if is_numbered(message):
-            if message.seq <= self.seq:
+            # A reset stands where the session does, and so may the `ready` before it.
+            if message.seq <= self.seq - isinstance(message, Reset):
                 return False
             self.seq = message.seq
         if isinstance(message, Unknown | Ready):
