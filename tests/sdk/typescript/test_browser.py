@@ -1,0 +1,118 @@
+"""The TypeScript client in a real browser: its microphone hears a clip, and a line that breaks costs nothing."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import threading
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.hubs import scripted
+from tests.node import CLIENTS, node, packages
+from tests.sdk.typescript.conftest import line
+from tests.speech import silence
+
+from asr_hub.access.keys import new_key
+from asr_hub.app import serving
+from asr_hub.config.schema import Config
+from asr_hub.providers.known_clip import packaged_clip
+
+pytestmark = pytest.mark.e2e
+
+CHROMIUM = shutil.which("chromium")
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: `apt-get install chromium`")
+
+RATE = 48_000
+"""Hertz. What Chromium's pretended microphone gives; a file at another rate it resamples by repeating samples."""
+
+SPHINX = Config.model_validate(
+    {"provider": "sphinx", "providers": {"sphinx": {"kind": "pocketsphinx"}}, "server": {"port": 0}}
+)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def pages(folder: Path) -> Iterator[str]:
+    """The files of a folder on a port of this machine; its URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """The demo's sentences as a microphone hears them: after a while, and with quiet after them."""
+    import numpy as np
+    import soxr
+
+    known = packaged_clip("demo")
+    samples = np.frombuffer(silence(2.0) + known.pcm + silence(4.0), dtype=np.int16)
+    path = tmp_path / "microphone.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(soxr.resample(samples, known.rate, RATE).tobytes())
+    return path
+
+
+async def browse(page: str, *what: str) -> dict[str, Any]:
+    script, clients = Path(__file__).with_name("browser.mjs"), packages(CLIENTS)
+    told: dict[str, Any] = await node(str(script), CHROMIUM or "", page, *what, seconds=240, CLIENTS=str(clients))
+    assert told["faults"] == []
+    return told
+
+
+@needs_chromium
+async def test_the_page_hears_what_is_said_into_the_microphone_though_the_line_breaks(sdk: Path, clip: Path) -> None:
+    cuts, sentences = (150_000, 300_000), len(packaged_clip("demo").sentences)
+    async with serving(SPHINX) as hub, line(hub.port, cut_at=cuts) as broken:
+        with pages(sdk) as site:
+            page = f"{site}/examples/browser.html?hub=http://127.0.0.1:{broken.port}"
+            told = await browse(page, "speak", str(clip), str(sentences))
+        assert broken.cuts == list(cuts)
+        assert packaged_clip("demo").is_heard_in(" ".join(told["finals"]))
+        assert told["status"] == ""
+        assert [message["type"] for message in told["messages"]].count("ready") == 1 + len(cuts)
+        numbered = [message for message in told["messages"] if message["type"] != "ready"]
+        assert numbered[0]["seq"] == 1
+        for before, after in pairwise(numbered):
+            assert after["seq"] == before["seq"] + 1 + after.get("skipped", 0)
+        closed = numbered[-1]
+        assert closed["type"] == "closed"
+        # From the first click to the second: what was spoken while the line was down is in it.
+        assert closed["audio_offset"] > len(packaged_clip("demo").pcm) // 2
+        assert hub.hub.sessions == 0
+
+
+@needs_chromium
+async def test_a_page_brings_its_key_and_a_wrong_one_is_refused(sdk: Path) -> None:
+    made = new_key()
+    keys = {"page": {"id": made.id, "hash": made.sha256}}
+    async with serving(scripted(access={"keys": keys})) as hub:
+        with pages(sdk) as site:
+            told = await browse(f"{site}/examples/browser.html", "open", hub.url, made.secret)
+        by_socket, wrong_by_socket, by_http, wrong_by_http = told["told"]
+        assert by_socket["audio_offset"] == 32_000
+        assert by_socket["texts"] == by_http["texts"] != []
+        # A browser does not say to a page why a WebSocket was refused.
+        assert wrong_by_socket["error"] == "ConnectionFailed"
+        assert (wrong_by_http["error"], wrong_by_http["code"]) == ("HubError", "unauthorized")
