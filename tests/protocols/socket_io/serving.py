@@ -147,7 +147,7 @@ class Client:
         return [payload for name, payload in self.events if name == event]
 
     async def _answered(self, *args: Any, **options: Any) -> Any:
-        """One request of a client that polls, with its answer read: the library leaves that open, and its connection."""
+        """One request of a client that polls, with its answer read: the library leaves it and its connection open."""
         response = await self._request(*args, **options)
         if response is not None and not isinstance(response, str):
             await response.read()

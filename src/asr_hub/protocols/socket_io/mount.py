@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -35,6 +35,7 @@ from asr_hub.wire.conversation import Limits
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Work = Callable[[], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 PATH = "/socket.io"
@@ -104,6 +105,8 @@ class SocketIo:
         self._posting: set[str] = set()
         """Engine.IO sessions with a request of theirs being worked off."""
         self._is_closing = False
+        """Nobody comes any more; who is there is told."""
+        self._is_over = False
         self.max_request_bytes = self._limits.max_audio_bytes * 4 // 3 + 64 * 1024
         """Of one message or one request: an audio frame in base64, and what is around it."""
         payload.Payload.max_decode_packets = MAX_PACKETS
@@ -137,12 +140,12 @@ class SocketIo:
             await self._rest(scope, receive, send)
             return
         link = _Link(scope, receive, send, stall_timeout=self._settings.stall_timeout)
-        await _answered(link, self._serve(link))
+        await _answered(link, partial(self._serve, link))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve until the block is left. Nothing of any client is left then."""
-        self._spawn(self._sweep(), "socketio sweep")
+        self._spawn(self._sweep, "socketio sweep")
         try:
             yield
         finally:
@@ -150,6 +153,7 @@ class SocketIo:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.farewell):
                     await self._dismiss()
+            self._is_over = True
             await self.sio.shutdown()
             while tasks := [task for task in self._tasks if not task.done()]:
                 for task in tasks:
@@ -165,7 +169,7 @@ class SocketIo:
     async def _connect(self, namespace: str, sid: str, environ: dict[str, Any], auth: object) -> None:
         try:
             if self._is_closing:
-                raise Overloaded("the hub restarts; connect again", code="shutting-down", retry_after=1.0)
+                raise _stopping()
             grant = self._door.admit(_secret(environ, auth))
         except HubError as error:
             raise _refusal(error) from None
@@ -180,7 +184,7 @@ class SocketIo:
         else:
             client = Recorder(seat, self._hub, protocol=PROTOCOL, grant=grant, limits=self._limits, new_id=self._new_id)
         self._clients[namespace, sid] = client
-        self._writers[namespace, sid] = self._spawn(client.write(), f"socketio {namespace}")
+        self._writers[namespace, sid] = self._spawn(client.write, f"socketio {namespace}")
 
     async def _disconnect(self, namespace: str, sid: str, reason: str) -> None:
         client = self._clients.pop((namespace, sid), None)
@@ -195,8 +199,8 @@ class SocketIo:
             return {"ok": False}
         return await client.take(event, args)
 
-    def _start_library_task(self, target: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> asyncio.Task[None]:
-        return self._spawn(target(*args), "socketio library")
+    def _start_library_task(self, target: Callable[..., Awaitable[None]], *args: Any) -> asyncio.Task[None]:
+        return self._spawn(partial(target, *args), "socketio library")
 
     # Requests.
 
@@ -209,6 +213,8 @@ class SocketIo:
             raise ProtocolError("Socket.IO polls with GET and POST", code="bad-request")
         if query.get("transport", "polling") not in ("polling", "websocket"):
             raise ProtocolError("`transport` is `polling` or `websocket`", code="bad-value")
+        if self._is_over or (self._is_closing and sid is None):
+            raise _stopping()
         if sid is not None and link.method != "OPTIONS" and sid not in self.sio.eio.sockets:
             raise ProtocolError(
                 "no such connection: it ended, or another node has it; connect again, and give a client that polls one "
@@ -224,8 +230,9 @@ class SocketIo:
 
     async def _get(self, link: _Link) -> None:
         """What a client that polls is told. Where it hangs up meanwhile its connection ends: it would not be told."""
-        poll = self._spawn(_answered(link, self.sio.handle_request(*link.with_body(b""))), "socketio poll")
-        gone = self._spawn(link.disconnected(), "socketio poll gone")
+        request = partial(self.sio.handle_request, *link.with_body(b""))
+        poll = self._spawn(partial(_answered, link, request), "socketio poll")
+        gone = self._spawn(link.disconnected, "socketio poll gone")
         self._polls.add(poll)
         poll.add_done_callback(self._polls.discard)
         try:
@@ -283,7 +290,7 @@ class SocketIo:
 
     # Tasks.
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def _spawn(self, work: Work, name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(_guarded(work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -304,11 +311,16 @@ class SocketIo:
         return any(manager.sid_from_eio_sid(link, it) is not None for it in (recorder.NAMESPACE, native.NAMESPACE))
 
     async def _dismiss(self) -> None:
+        """Tell all clients, and let those that poll fetch it: after its end a connection answers them no more."""
         for client in tuple(self._clients.values()):
             await client.dismiss()
-        for socket in tuple(self.sio.eio.sockets.values()):
+        links = tuple(self.sio.eio.sockets.values())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.farewell / 2):
+                await asyncio.gather(*(link.queue.join() for link in links))
+        for link in links:
             with suppress(EngineIOError):
-                await socket.close(wait=False)
+                await link.close(wait=False)
         if self._polls:
             await asyncio.wait(self._polls)
 
@@ -405,12 +417,15 @@ def _check_version(query: dict[str, str], sid: str | None) -> None:
 
 
 def _check_payload(body: bytes) -> None:
-    """Raises ProtocolError for what the library would drop whole."""
+    """Raises ProtocolError for what the library would drop whole, or wait over for ever."""
     try:
-        payload.Payload(encoded_payload=body.decode())
+        packets = payload.Payload(encoded_payload=body.decode()).packets
     except _MALFORMED as exc:
         reason = "too many packets" if "Too many" in str(exc) else "no payload of Engine.IO 4"
         raise ProtocolError(f"{reason} in one request; at most {MAX_PACKETS} are taken", code="bad-frame") from None
+    kinds = [it.packet_type for it in packets]
+    if not set(kinds) <= _OF_CLIENTS or packet.CLOSE in kinds[:-1]:
+        raise ProtocolError("a packet in the request is not one that clients send there", code="bad-frame")
 
 
 def _is_packet(data: object) -> bool:
@@ -432,6 +447,10 @@ def _secret(environ: dict[str, Any], auth: object) -> str | None:
     return secret_of(headers, query_of(environ.get("QUERY_STRING", "")))
 
 
+def _stopping() -> Overloaded:
+    return Overloaded("the hub restarts; connect again", code="shutting-down", retry_after=1.0)
+
+
 def _refusal(error: HubError) -> Refused:
     return Refused(
         str(error),
@@ -439,27 +458,29 @@ def _refusal(error: HubError) -> Refused:
     )
 
 
-async def _answered(link: _Link, work: Awaitable[None]) -> None:
+async def _answered(link: _Link, work: Work) -> None:
     """Serve one request; where that fails, say why."""
     try:
-        await work
+        await work()
     except HubError as error:
         await link.deny(error)
     except TimeoutError:
         # The client reads nothing, and the library's task for it ends here.
         _log.info("socketio.stalled")
     except Exception as exc:  # noqa: BLE001  the edge: a request that breaks the library ends, and no other
-        _log.warning("socketio.request", error=type(exc).__name__)
+        _log.info("socketio.request", error=type(exc).__name__)
         await link.deny(ProtocolError("this request makes no sense now; connect again", code="bad-request"))
 
 
-async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+async def _guarded(work: Work) -> None:
     """Whoever made a task may not wait for it any more: a failure is told here."""
     try:
-        await work
+        await work()
     except Exception as exc:  # noqa: BLE001  the edge: the task of one client
         _log.exception("socketio.defect", exc)
 
+
+_OF_CLIENTS = {packet.CLOSE, packet.PONG, packet.MESSAGE, packet.UPGRADE}
 
 _MALFORMED = (ValueError, TypeError, LookupError, OverflowError, RecursionError)
 
