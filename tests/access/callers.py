@@ -184,9 +184,13 @@ class GrpcCaller(Caller):
         self._metadata = (("authorization", f"Bearer {secret}"),) if secret is not None else None
 
     async def speak(self) -> str:
-        self._call = self._stub.Stream(metadata=self._metadata)
-        ready = await self._first(pb.StreamRequest(start=pb.Start()))
-        return str(ready.ready.session)
+        while True:
+            self._call = self._stub.Stream(metadata=self._metadata)
+            try:
+                ready = await self._first(pb.StreamRequest(start=pb.Start()))
+            except _Lost:
+                continue
+            return str(ready.ready.session)
 
     async def watch(self, session: str) -> None:
         self._call = self._stub.Watch(pb.WatchRequest(session=session), metadata=self._metadata)
@@ -270,6 +274,10 @@ class SocketIoCaller(Caller):
         return answer
 
 
+class _Lost(Exception):
+    """The client was writing when the call ended: its library then forgets why. A refused call can be made again."""
+
+
 CALLERS: tuple[type[Caller], ...] = (
     WebSocketCaller,
     SubprotocolCaller,
@@ -292,7 +300,9 @@ def refused(status: int, headers: Any, body: bytes | None) -> TurnedAway:
 
 def _status(error: grpc.aio.AioRpcError) -> TurnedAway:
     status = rpc_status.from_call(error)
-    assert status is not None
+    if status is None and "SendMessageOperation" in (error.debug_error_string() or ""):
+        raise _Lost
+    assert status is not None, error
     found: dict[str, Any] = {"message": error.details()}
     for detail in status.details:
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
