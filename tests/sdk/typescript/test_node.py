@@ -122,6 +122,26 @@ async def test_a_key_is_brought_by_every_way(sdk: Path, audio: Path) -> None:
             assert (told["error"], told["code"]) == ("HubError", "unauthorized")
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_viewer_is_told_what_the_publisher_is(sdk: Path, transport: str, audio: Path) -> None:
+    script = Path(__file__).with_name("watch.mjs")
+    async with serving(scripted()) as hub:
+        told = await node(str(script), str(sdk), hub.url, transport, str(audio), folder=sdk)
+    assert told["role"] == "viewer"
+    assert told["seen"] == told["told"]
+    # Acknowledgements that have been overtaken are not told again; they are counted in `skipped`.
+    assert texts({"messages": told["late"]}) == texts({"messages": told["told"]}) != []
+    assert told["late"][-1] == told["told"][-1]
+    assert "gap" not in {message["type"] for message in told["late"]}
+    kinds = [message["type"] for message in told["told"]]
+    assert "partial" not in kinds
+    assert {"finalize", "clear"} <= {message["reason"] for message in told["told"] if message["type"] == "endpoint"}
+    assert [(one["name"], one["health"], one["is_default"]) for one in told["providers"]] == [
+        ("scripted", "ready", True)
+    ]
+    assert told["health"]["status"] == "ok"
+
+
 async def test_nobody_there_is_told_at_once(sdk: Path, audio: Path) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
