@@ -20,11 +20,11 @@ from tests.hubs import scripted, until, until_empty
 from tests.node import node, packages
 from tests.speech import silence, tone
 
-from asr_hub import app
 from asr_hub.access.grant import Grant, Scope
-from asr_hub.app import Serving, serving
+from asr_hub.app import Serving, ports, serving
 from asr_hub.config.schema import Config
 from asr_hub.errors import Unauthorized
+from asr_hub.hub.hub import Hub
 from asr_hub.model import SessionId
 from asr_hub.protocols.http import application
 from asr_hub.protocols.http_publisher import MAX_BODIES
@@ -82,7 +82,7 @@ async def running(
         made.append(HttpSessions(*arguments, **{**options, "settings": settings}))
         return made[0]
 
-    monkeypatch.setattr(app, "HttpSessions", make)
+    monkeypatch.setattr(ports, "HttpSessions", make)
     async with (
         serving(config or scripted()) as hub,
         httpx.AsyncClient(base_url=hub.url, timeout=60, limits=httpx.Limits(max_connections=None)) as http,
@@ -327,14 +327,14 @@ async def test_a_fast_sender_waits_and_memory_stays_small(monkeypatch: pytest.Mo
     async with running(monkeypatch, config) as hub:
         path = await hub.open()
         most = 0
-        accept = app.Hub.mark
+        accept = Hub.mark
 
         def mark(self: Any, live: Any) -> None:
             nonlocal most
             most = max(most, live.channel.size)
             accept(self, live)
 
-        monkeypatch.setattr(app.Hub, "mark", mark)
+        monkeypatch.setattr(Hub, "mark", mark)
         assert await hub.hear(path, silence(120.0)) == 120 * 16_000
         # A full buffer, and the one piece that filled it.
         assert most <= 2 * 32_000

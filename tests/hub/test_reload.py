@@ -70,9 +70,9 @@ async def running(config: Config, then: Config | Exception | None = None, **opti
             raise then
         return then or config
 
-    plan = app._plan(config)
+    plan = app.plan_of(config)
     async with app.running_hub(config, plan) as hub:
-        options = {"read": read, "plan": plan, "make_plan": app._plan, **options}
+        options = {"read": read, "plan": plan, "make_plan": app.plan_of, **options}
         yield Rig(hub, Reload(hub, config, **options))
 
 

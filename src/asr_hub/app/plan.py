@@ -1,0 +1,86 @@
+"""What a configuration comes to: the providers, the limits, and the parts of the audio plane."""
+
+from __future__ import annotations
+
+from asr_hub.audio.operators.base import Vad
+from asr_hub.audio.operators.endpoint import EndpointSettings
+from asr_hub.audio.operators.fsmn import FsmnVad
+from asr_hub.audio.operators.light import LightVad
+from asr_hub.audio.operators.silero import SileroVad
+from asr_hub.config.schema import Config
+from asr_hub.effects.recognition import Listening
+from asr_hub.hub.hub import Limits
+from asr_hub.hub.reload import Plan
+from asr_hub.model import ProviderName
+from asr_hub.models.folder import find
+from asr_hub.providers import registry
+from asr_hub.providers.policy import stay_inside
+
+
+def plan_of(config: Config) -> Plan:
+    """Its providers and its limits. Raises ConfigError, ProviderUnavailable where `auto` finds nothing."""
+    entries = {name: registry.Entry(it.kind, it.settings) for name, it in config.providers.items()}
+    if config.policy == "local":
+        stay_inside(entries)
+    name, reason = config.provider, None
+    if name == "auto":
+        name, reason = registry.resolve_auto(entries)
+        entries.setdefault(name, registry.Entry(name, {}))
+    return Plan(
+        entries={ProviderName(name): entry for name, entry in entries.items()},
+        fallbacks={
+            ProviderName(name): ProviderName(it.fallback)
+            for name, it in config.providers.items()
+            if it.fallback is not None
+        },
+        default=ProviderName(name),
+        resolution=reason,
+        limits=_limits(config),
+    )
+
+
+def vad_of(config: Config) -> Vad | None:
+    match config.audio.vad:
+        case "silero":
+            return SileroVad() if config.audio.gate else SileroVad(gate=None)
+        case "fsmn" if config.audio.vad_model is not None:
+            return FsmnVad(find(config.audio.vad_model, engine="funasr"))
+        case "light":
+            return LightVad()
+        case _:
+            return None
+
+
+def endpoint_of(config: Config) -> EndpointSettings:
+    it = config.audio.endpointing
+    return EndpointSettings(
+        threshold=it.threshold,
+        release=it.release,
+        min_speech=it.min_speech_s,
+        min_silence=it.min_silence_s,
+        pre_roll=it.pre_roll_s,
+        max_utterance=it.max_utterance_s,
+    )
+
+
+def wake_word_of(config: Config) -> Listening | None:
+    if config.wake_word is None:
+        return None
+    return Listening(
+        provider=ProviderName(config.wake_word.provider),
+        phrases=config.wake_word.phrases,
+        min_silence=config.audio.endpointing.min_silence_s,
+    )
+
+
+def _limits(config: Config) -> Limits:
+    it = config.sessions
+    return Limits(
+        max_sessions=it.max_sessions,
+        max_viewers=it.max_viewers,
+        resume_window=it.resume_window_s,
+        idle_timeout=it.idle_timeout_s,
+        audio_buffer=it.audio_buffer_s,
+        history_messages=it.history_messages,
+        history_bytes=it.history_bytes,
+    )

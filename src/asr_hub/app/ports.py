@@ -1,0 +1,216 @@
+"""A hub becomes a server: every protocol on its port, and gRPC on one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import NamedTuple
+
+import uvicorn
+
+from asr_hub.access.certificate import Pair, certificate_of, on_disk
+from asr_hub.access.entrance import Entrance
+from asr_hub.access.exposure import exposure
+from asr_hub.app.plan import plan_of
+from asr_hub.app.running import running_hub
+from asr_hub.config.schema import Config
+from asr_hub.errors import ConfigError
+from asr_hub.hub.facts import StoreFacts
+from asr_hub.hub.hub import Hub
+from asr_hub.hub.reload import Reload
+from asr_hub.protocols import rest, tokens
+from asr_hub.protocols.http import application
+from asr_hub.protocols.http_sessions import HttpSessions
+from asr_hub.protocols.origins import OriginGate
+from asr_hub.protocols.port import DoorPort
+from asr_hub.protocols.socket_io.mount import SocketIo, SocketIoSettings
+from asr_hub.protocols.websocket import LaneSettings, websocket_lane
+from asr_hub.store.slice import State
+from asr_hub.store.slices.access import AccessRefused
+from asr_hub.store.slices.providers import select_provider
+from asr_hub.store.slices.system import select_system
+from asr_hub.telemetry import logs
+from asr_hub.wire.conversation import Limits as WireLimits
+
+_log = logs.get("asr_hub.app")
+
+
+RECEIVE_BUFFER = 64 * 1024
+"""
+Bytes that the kernel takes from a client before the hub reads them: two seconds of audio, so that a client that sends
+faster than the engine hears is held back early, and its memory here stays small.
+"""
+
+
+class Serving(NamedTuple):
+    """A hub that answers on a port."""
+
+    hub: Hub
+    host: str
+    port: int
+    reload: Reload
+    grpc_port: int | None = None
+    """Nothing where gRPC is not configured."""
+    tls: Pair | None = None
+    """The certificate of the port; nothing where it speaks in the clear."""
+
+    @property
+    def url(self) -> str:
+        return f"{'http' if self.tls is None else 'https'}://{_authority(self.host, self.port)}"
+
+    @property
+    def stream_url(self) -> str:
+        """The WebSocket of the native protocol."""
+        return f"{'ws' if self.tls is None else 'wss'}://{_authority(self.host, self.port)}/v1/stream"
+
+
+@contextlib.asynccontextmanager
+async def serving(config: Config, *, read: Callable[[], Config] | None = None) -> AsyncIterator[Serving]:
+    """
+    A hub on its port, until the block is left; running sessions are then closed at once.
+
+    `read` reads the configuration again, for a reload. It may block, and raises what `load` raises.
+    Raises ConfigError when the port is taken.
+    """
+    tls = certificate_of(config.server)
+    warning = exposure(config)
+    listener = _bind(config.server.host, config.server.port)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        plan = plan_of(config)
+        hub = await stack.enter_async_context(running_hub(config, plan))
+        reload = Reload(hub, config, read=read, plan=plan, make_plan=plan_of)
+        entrance = Entrance(config.access, tell=functools.partial(_refused, hub))
+        stack.callback(entrance.flush)
+        reload.join("access", lambda wanted: entrance.prepare(wanted.access))
+        facts = StoreFacts(hub, reload, warning=warning)
+        door = entrance.door("http")
+        grpc_port = await stack.enter_async_context(_grpc(config, hub, entrance.door("grpc"), facts, tls))
+        limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
+        sessions = HttpSessions(hub, door, limits=limits)
+        routers = (rest.router(facts, door), sessions.router, tokens.router(entrance, door))
+        socket_io = SocketIo(
+            hub,
+            entrance.door("socketio"),
+            OriginGate(application(*routers), config.server.origins),
+            limits=limits,
+            settings=SocketIoSettings(origins=config.server.origins),
+        )
+        server = _Server(
+            uvicorn.Config(
+                socket_io,
+                ws=websocket_lane(
+                    hub,
+                    door=entrance.door("websocket"),
+                    limits=limits,
+                    settings=LaneSettings(origins=config.server.origins),
+                ),
+                lifespan="off",
+                log_config=None,
+                # At lower levels uvicorn logs queries, and a token may stand in one.
+                log_level="warning",
+                access_log=False,
+                # Of the WebSockets of Socket.IO, which has pings of its own: these would stand behind held-up audio.
+                ws_ping_interval=None,
+                ws_max_size=socket_io.max_request_bytes,
+                ws_per_message_deflate=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        if tls is not None:
+            with on_disk(tls) as (server.config.ssl_certfile, server.config.ssl_keyfile):
+                server.config.load()
+        if warning is not None:
+            _log.warning("access.off", detail=warning)
+        task = asyncio.create_task(server.serve(sockets=[listener]), name="server")
+        try:
+            await server.has_started.wait()
+            host, port = listener.getsockname()[:2]
+            async with socket_io.running():
+                yield Serving(hub, host, port, reload, grpc_port, tls)
+        finally:
+            # uvicorn waits for its responses, and events have no end.
+            sessions.close()
+            server.should_exit = True
+            await task
+
+
+@contextlib.asynccontextmanager
+async def _grpc(
+    config: Config, hub: Hub, door: DoorPort, facts: StoreFacts, tls: Pair | None
+) -> AsyncIterator[int | None]:
+    """gRPC on its port, where it is configured. Raises ConfigError, also where its packages are missing."""
+    port = config.server.grpc_port
+    if port is None:
+        yield None
+        return
+    try:
+        # Nobody pays for gRPC who does not configure it.
+        import grpc
+
+        from asr_hub.protocols.grpc.server import grpc_server
+    except ImportError as exc:
+        raise ConfigError(
+            f"`server.grpc_port` needs {exc.name}, which is not here: pip install 'asr-hub[grpc]'"
+        ) from None
+    limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
+    credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)]) if tls is not None else None
+    async with grpc_server(
+        hub, door, facts, host=config.server.host, port=port, limits=limits, credentials=credentials
+    ) as server:
+        health = hub.store.select(_health).subscribe(lambda _: server.readiness.changed())
+        try:
+            yield server.port
+        finally:
+            health.dispose()
+
+
+def _health(state: State) -> str:
+    """What `/ready` depends on: a text, so that it is told only when it has changed."""
+    system = select_system(state)
+    default = select_provider(state, system.default_provider)
+    return f"{system.is_draining} {system.default_provider} {default.health if default is not None else None}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which would end the sockets before the utterances."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()
+
+
+def _refused(hub: Hub, code: str, protocol: str, times: int) -> None:
+    hub.dispatch(AccessRefused(at=hub.now(), code=code, protocol=protocol, times=times))
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    try:
+        listener.bind((host, port))
+    except OSError as exc:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {exc.strerror}; choose another with `server.port` or --port"
+        ) from None
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
