@@ -14,7 +14,7 @@ from typing import Literal, Self
 from msgspec.structs import replace
 
 from asr_hub_client.backoff import delay
-from asr_hub_client.errors import LinkBroken, Refused, SessionLost, SessionOver, Unreachable
+from asr_hub_client.errors import LinkBroken, Refused, SessionLost, SessionOver, Unreachable, refused
 from asr_hub_client.inbox import Inbox
 from asr_hub_client.links.link import MAX_AUDIO_BYTES, Link, Transport
 from asr_hub_client.messages import (
@@ -197,6 +197,7 @@ class Watch:
             while True:
                 broken = await self._converse(link)
                 if self.closed is not None:
+                    self._check_end(self.closed)
                     return
                 link = await self._come_back(broken)
         except Exception as exc:  # noqa: BLE001  whoever waits for this session is told, in _must_go_on and messages
@@ -204,6 +205,11 @@ class Watch:
         finally:
             self._is_done = True
             self._bell.ring()
+
+    def _check_end(self, closed: Closed) -> None:
+        """Raises Refused where the hub ended the session for a fault. The error that says more may come behind."""
+        if self._outbox is not None and closed.reason in _FAULTS:
+            raise refused(closed.reason, f"the hub closed the session: {closed.reason}")
 
     async def _converse(self, link: Link) -> LinkBroken | None:
         """One connection until it is over. Why it broke, or nothing where it was left on purpose."""
@@ -415,9 +421,10 @@ class Session(Watch):
     async def close(self) -> Closed:
         """End the session; returns when everything is final. The messages can still be read."""
         await self.end()
-        await self._until(lambda: self.closed is not None)
+        await self._until(lambda: False)
+        if self._error is not None:
+            raise self._error
         if self.closed is None:
-            self._must_go_on()
             raise SessionOver("the session was left before it was over")
         return self.closed
 
@@ -489,6 +496,22 @@ def _take_one(pieces: Iterator[bytes]) -> list[bytes]:
 
 _COME_BACK = frozenset({"slow-client", "shutting-down", "overloaded"})
 """Errors that end a connection, after which the session can be taken up again."""
+
+_FAULTS = frozenset(
+    {
+        "unsupported-audio",
+        "unsupported-rate",
+        "unsupported-channels",
+        "odd-byte-count",
+        "container-in-raw-audio",
+        "float32-as-int16",
+        "int16-as-float32",
+        "float32-not-normalised",
+        "wrong-byte-order",
+        "internal-error",
+    }
+)
+"""Reasons of `Closed` that are no end anybody asked for."""
 
 _LATER = frozenset({"audio-quota", "rate-limited"})
 """Errors that refuse audio for now: what was refused is sent again from where the hub says it is."""
