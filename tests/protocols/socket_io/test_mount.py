@@ -371,7 +371,7 @@ async def test_200_ugly_connections_leave_nothing() -> None:
     )
     flat = [piece for group in pieces for piece in group]
 
-    async def ugly(server: Server, seed: int) -> None:
+    async def ugly(server: Server, client: httpx.AsyncClient, seed: int) -> None:
         chance = random.Random(seed)
         with contextlib.suppress(ConnectionClosed, OSError, httpx.HTTPError):
             if seed % 4:
@@ -380,15 +380,14 @@ async def test_200_ugly_connections_leave_nothing() -> None:
                         await socket.send(chance.choice(flat))
                     socket.transport.abort()
             else:
-                async with http(server) as client:
-                    polls = await Polls.open(server, client)
-                    for _ in range(chance.randint(1, 4)):
-                        parts = [chance.choice(flat) for _ in range(chance.randint(1, 6))]
-                        await polls.post("\x1e".join(it for it in parts if isinstance(it, str)))
+                polls = await Polls.open(server, client)
+                for _ in range(chance.randint(1, 4)):
+                    parts = [chance.choice(flat) for _ in range(chance.randint(1, 6))]
+                    await polls.post("\x1e".join(it for it in parts if isinstance(it, str)))
 
-    async with serve(hub, settings=settings) as server:
+    async with serve(hub, settings=settings) as server, http(server) as polling:
         for _ in range(20):
-            await asyncio.gather(*(ugly(server, chance.randrange(10**6)) for _ in range(10)))
+            await asyncio.gather(*(ugly(server, polling, chance.randrange(10**6)) for _ in range(10)))
         sio = server.mount.sio
         async with asyncio.timeout(120):
             # Silence and pings end what no other test could wait for.

@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
@@ -352,3 +353,4 @@ class Client(RuleBasedStateMachine):
 
 
 TestAnyOrder = Client.TestCase
+TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=30)

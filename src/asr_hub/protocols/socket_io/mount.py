@@ -314,7 +314,7 @@ class SocketIo:
         """Tell all clients, and let those that poll fetch it: after its end a connection answers them no more."""
         for client in tuple(self._clients.values()):
             await client.dismiss()
-        links = tuple(self.sio.eio.sockets.values())
+        links = [link for link in self.sio.eio.sockets.values() if not link.closed]
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.farewell / 2):
                 await asyncio.gather(*(link.queue.join() for link in links))
