@@ -1,6 +1,6 @@
 // A real Chromium opens a page. Tells what came of it, as one line of JSON.
-//   node browser.mjs CHROMIUM PAGE speak CLIP.wav FINALS
-//     presses the page's button while the clip is spoken, and again when so many finals are shown
+//   node browser.mjs CHROMIUM PAGE speak CLIP.wav SAMPLES
+//     presses the page's button while the clip is spoken, and again when the hub has taken so many samples
 //   node browser.mjs CHROMIUM PAGE open HUB KEY
 //     opens sessions from a script of the page, with the key and with a wrong one
 import { mkdtemp, rm } from "node:fs/promises";
@@ -24,14 +24,22 @@ const context = await playwright.launchPersistentContext(profile, {
   ],
 });
 
-async function speak(page, count) {
+async function speak(page, samples) {
   const messages = [];
-  page.on("websocket", (socket) => {
-    socket.on("framereceived", ({ payload }) => messages.push(JSON.parse(payload)));
+  const isTaken = new Promise((resolve) => {
+    page.on("websocket", (socket) => {
+      socket.on("framereceived", ({ payload }) => {
+        const message = JSON.parse(payload);
+        messages.push(message);
+        if (message.audio_offset >= samples) {
+          resolve();
+        }
+      });
+    });
   });
   await page.goto(url);
   await page.click("#toggle");
-  await page.waitForFunction((wanted) => document.querySelectorAll("#finals li").length >= wanted, count, { timeout: 150_000 });
+  await isTaken;
   await page.click("#toggle");
   const isStopped = ({ textContent, disabled }) => textContent === "Speak" && !disabled;
   await page.waitForFunction(`(${isStopped})(document.getElementById("toggle"))`, undefined, { timeout: 60_000 });
