@@ -228,3 +228,14 @@ async def test_a_file_sent_as_fast_as_it_goes_is_held_back_and_heard_whole() -> 
         assert client.of("message")[-1]["audio_offset"] == seconds * 16_000
         async with asyncio.timeout(60):
             await until_empty(hub.hub)
+
+
+async def test_a_file_sent_as_samples_is_named_and_the_recording_ends_with_its_result(hub: Serving) -> None:
+    async with Client(hub.url) as client:
+        await client.emit("start_recording")
+        await client.wait_for("recording_started")
+        refused = await client.call("audio_data", b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(3200))
+        assert refused["code"] == "container-in-raw-audio"
+        assert (await client.wait_for("recording_stopped"))["reason"] == "container-in-raw-audio"
+        assert (await client.wait_for("final_result"))["paraformer"] == ""
+        assert await client.call("start_recording") == {"ok": True}
