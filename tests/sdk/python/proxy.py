@@ -67,13 +67,15 @@ async def proxy(port: int) -> AsyncIterator[Proxy]:
     running = Proxy(port)
     tasks: set[asyncio.Task[None]] = set()
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    writers: set[asyncio.StreamWriter] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task that is cancelled before its first step closes nothing, so the connection is known before.
+        writers.add(writer)
+        task = asyncio.create_task(running.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        with contextlib.suppress(asyncio.CancelledError):
-            await running.serve(reader, writer)
+        task.add_done_callback(lambda _: writers.discard(writer))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     running.port = server.sockets[0].getsockname()[1]
@@ -82,6 +84,8 @@ async def proxy(port: int) -> AsyncIterator[Proxy]:
     finally:
         server.close()
         running.cut()
+        for writer in tuple(writers):
+            writer.transport.abort()
         for task in tuple(tasks):
             task.cancel()
         if tasks:
