@@ -70,6 +70,10 @@ class EchoSession:
         self.over_at = self.last + 1
         self.say(lambda seq: Closed(seq=seq, reason="close", audio_offset=self.offset))
 
+    def abandon(self) -> None:
+        self.over_at = self.last + 1
+        self.say(lambda seq: Closed(seq=seq, reason="abandoned", audio_offset=self.offset))
+
 
 class EchoAttachment:
     def __init__(self, session: EchoSession, role: Role, seq: int, on_messages: Call, on_room: Call) -> None:
@@ -128,6 +132,10 @@ class EchoAttachment:
     def close(self) -> None:
         self._check()
         self._session.close()
+
+    def abandon(self) -> None:
+        self._check()
+        self._session.abandon()
 
     def read(self) -> list[bytes]:
         self._check()

@@ -29,6 +29,8 @@ class Owner(Protocol):
 
     def configure(self, session: LiveSession, message: Configure) -> None: ...
 
+    def abandon(self, session: LiveSession, reason: str) -> None: ...
+
     def leave(self, session: LiveSession, key: int, protocol: str, *, has_read_all: bool) -> None: ...
 
 
@@ -85,6 +87,10 @@ class Attachment:
         self._must_publish()
         self._hub.dispatch(CloseRequested(at=self._hub.now(), session=self.session, reason="close"))
 
+    def abandon(self) -> None:
+        self._must_own()
+        self._hub.abandon(self._live, "abandoned")
+
     def read(self) -> list[bytes]:
         if not self._live.has(self._key):
             raise Conflict("another connection has taken this session over", code="taken-over")
@@ -108,10 +114,13 @@ class Attachment:
     def detach(self) -> None:
         self._hub.leave(self._live, self._key, self._protocol, has_read_all=self.is_over)
 
-    def _must_publish(self) -> None:
+    def _must_own(self) -> None:
         if self.role is not Role.PUBLISHER:
             raise ProtocolError("a viewer only listens; attach as the publisher to speak", code="viewer-may-not")
         if self._live.publisher != self._key:
             raise Conflict("another connection has taken this session over", code="taken-over")
+
+    def _must_publish(self) -> None:
+        self._must_own()
         if self._live.is_closing or self._live.is_over:
             raise ProtocolError("the session is closing: it takes nothing more; wait for `closed`", code="closing")

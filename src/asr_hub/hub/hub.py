@@ -245,9 +245,7 @@ class Hub:
         """A defect met one session: it is closed with a named reason, and the others go on."""
         _log.exception("session.broke", exc, session=session)
         if (live := self._live.get(session)) is not None:
-            live.recogniser.abandon()
-            offset = live.channel.offset
-            self.dispatch(SessionClosed(at=self.now(), session=session, reason="internal-error", audio_offset=offset))
+            self.abandon(live, "internal-error")
 
     # What the effects ask: Commands.
 
@@ -285,6 +283,13 @@ class Hub:
                 levels=message.levels,
             )
         )
+
+    def abandon(self, session: LiveSession, reason: str) -> None:
+        """End a session now: what it has not heard is dropped."""
+        session.recogniser.abandon()
+        if not session.is_over:
+            offset = session.channel.offset
+            self.dispatch(SessionClosed(at=self.now(), session=session.id, reason=reason, audio_offset=offset))
 
     def leave(self, session: LiveSession, key: int, protocol: str, *, has_read_all: bool) -> None:
         """A connection detached."""

@@ -36,6 +36,14 @@ class AttachmentPort(Protocol):
 
     def close(self) -> None: ...
 
+    def abandon(self) -> None:
+        """
+        End the session now: nobody waits for what it has not heard, and its slot is freed.
+
+        Nothing where it is over. Raises ProtocolError for a viewer, Conflict where the session was taken over.
+        """
+        ...
+
     def read(self) -> list[bytes]:
         """
         The encoded server messages not read yet, in order, `ready` first.

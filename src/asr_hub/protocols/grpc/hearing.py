@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 
-from asr_hub.errors import HubError, Overloaded, ProtocolError, error_of, unwrapped
+from asr_hub.errors import Conflict, HubError, Overloaded, ProtocolError, error_of, unwrapped
 from asr_hub.model import AudioFormat
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.grpc import translate
 from asr_hub.v1 import asr_hub_pb2 as pb
 from asr_hub.wire.conversation import Limits
-from asr_hub.wire.messages import Clear, Close, Closed, Error, Final, Start, Warning
+from asr_hub.wire.messages import Close, Closed, Error, Final, Start, Warning
 
 PIECE_S = 1.0
 """Seconds of audio that the session is given at a time."""
@@ -92,13 +93,10 @@ async def _collect(dialogue: Dialogue, answer: pb.RecognizeResponse) -> None:
 
 
 def _give_up(dialogue: Dialogue) -> None:
-    """Nobody waits for this session any more: what it has not heard is dropped, and it closes."""
+    """Nobody waits for this session any more."""
     attachment = dialogue.attachment
     if attachment is not None and not attachment.is_over:
-        for wish in (Clear(), Close()):
-            try:
-                dialogue.take(wish)
-            except HubError:
-                # It closes already.
-                break
+        # Somebody may have taken it over, who does wait for it.
+        with contextlib.suppress(Conflict):
+            attachment.abandon()
     dialogue.leave()
