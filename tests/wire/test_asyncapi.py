@@ -17,11 +17,10 @@ from tests.node import node
 
 from asr_hub.errors import ProtocolError
 from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, Role, SessionId, Word
-from asr_hub.protocols.socket_io.recording import Options, Recording
+from asr_hub.protocols.socket_io.recording import Recording
 from asr_hub.wire import messages as wire
 from asr_hub.wire.asyncapi import CLIENT, PATH, SERVER, TOLD, document, main
 from asr_hub.wire.encode import encode
-from asr_hub.wire.recorder import StartRecording
 
 pytestmark = pytest.mark.unit
 
@@ -181,13 +180,6 @@ def test_a_field_less_is_not_in_the_document(event: str) -> None:
     schema = validator(TOLD[event].__name__)
     with pytest.raises(jsonschema.ValidationError, match="required"):
         schema.validate({})
-
-
-def test_what_a_recording_client_may_ask_for_is_what_the_hub_reads() -> None:
-    def shape(kind: type[msgspec.Struct]) -> list[tuple[str, Any, Any]]:
-        return [(field.name, field.type, field.default) for field in msgspec.structs.fields(kind)]
-
-    assert shape(StartRecording) == shape(Options)
 
 
 @given(

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import msgspec
 
 from asr_hub.errors import ProtocolError
-from asr_hub.model import HUB_RATE, AudioFormat, Encoding, Hypothesis, Pass
+from asr_hub.model import HUB_RATE, AudioFormat, Hypothesis, Pass
 from asr_hub.protocols.socket_io.seat import Event
 from asr_hub.wire.messages import (
     AnyServerMessage,
@@ -36,6 +36,7 @@ from asr_hub.wire.messages import (
     WakeWord,
     Warning,
 )
+from asr_hub.wire.recorder import StartRecording
 
 
 class State(Enum):
@@ -44,21 +45,6 @@ class State(Enum):
     RECORDING = "recording"
     STOPPING = "stopping"
     """`stop_recording` came; `final_result` has not been told."""
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What may come with `start_recording`."""
-
-    language: str | None = None
-    """BCP 47; `auto` is the engine's own."""
-    provider: str | None = None
-    hotwords: str | tuple[str, ...] = ()
-    """A list, or one text of them with spaces or commas between."""
-    sample_rate: int = HUB_RATE
-    """Hertz"""
-    channels: int = 1
-    encoding: Encoding = Encoding.PCM_S16LE
-    partials: bool = True
 
 
 class Recording:
@@ -304,7 +290,7 @@ def _start(options: object) -> tuple[Start, list[str]]:
     if not isinstance(given, dict):
         raise ProtocolError("the options of `start_recording` are an object, or nothing", code="wrong-type")
     try:
-        it = msgspec.convert(given, Options)
+        it = msgspec.convert(given, StartRecording)
     except msgspec.ValidationError as exc:
         code: Literal["wrong-type", "bad-value"] = "wrong-type" if str(exc).startswith("Expected") else "bad-value"
         raise ProtocolError(f"`start_recording`: {str(exc)[:_MAX_REASON]}", code=code) from None
@@ -316,7 +302,7 @@ def _start(options: object) -> tuple[Start, list[str]]:
         hotwords=tuple(hotwords),
         partials=it.partials,
     )
-    unknown = [str(name)[:_MAX_NAME] for name in given if name not in Options.__struct_fields__]
+    unknown = [str(name)[:_MAX_NAME] for name in given if name not in StartRecording.__struct_fields__]
     return start, unknown[:_MAX_IGNORED]
 
 
