@@ -105,12 +105,12 @@ def test_the_file_is_what_the_code_generates() -> None:
 
 def test_a_file_that_drifted_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "native.schema.json"
-    assert main(["--check", "--path", str(path)]) == 1
-    assert main(["--path", str(path)]) == 0
-    assert main(["--check", "--path", str(path)]) == 0
+    assert main(["--check", str(path)]) == 1
+    assert main([str(path)]) == 0
+    assert main(["--check", str(path)]) == 0
     path.write_text(path.read_text(encoding="utf-8").replace("sample_rate", "rate"), encoding="utf-8")
     capsys.readouterr()
-    assert main(["--check", "--path", str(path)]) == 1
+    assert main(["--check", str(path)]) == 1
     assert "python -m asr_hub.wire.schema" in capsys.readouterr().err
 
 

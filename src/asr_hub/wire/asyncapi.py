@@ -7,16 +7,15 @@ where the file says something else than the code.
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import msgspec
 
+from asr_hub.config.generated import keep
 from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, Role, SessionId
 from asr_hub.wire import messages as wire
 from asr_hub.wire import recorder
@@ -142,21 +141,8 @@ def document() -> Json:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m asr_hub.wire.asyncapi", description=document.__doc__)
-    parser.add_argument("--check", action="store_true", help="compare with the file instead of writing it")
-    parser.add_argument("--path", type=Path, default=PATH)
-    options = parser.parse_args(arguments)
     text = json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
-    if not options.check:
-        options.path.parent.mkdir(parents=True, exist_ok=True)
-        options.path.write_text(text, encoding="utf-8")
-        return 0
-    if options.path.is_file() and options.path.read_text(encoding="utf-8") == text:
-        return 0
-    sys.stderr.write(
-        f"{options.path.name} differs from wire/: run `python -m asr_hub.wire.asyncapi` and commit the file\n"
-    )
-    return 1
+    return keep("asr_hub.wire.asyncapi", PATH, text, arguments, about=document.__doc__)
 
 
 # The channels.
