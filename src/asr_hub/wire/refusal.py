@@ -71,6 +71,8 @@ ENDINGS: Mapping[str, Ending] = {
     "forbidden": Ending(1008, False),
     "too-large": Ending(1009, True),
     "rate-limited": Ending(1013, False),
+    # What is on its way behind the refused audio must not be taken in its place.
+    "audio-quota": Ending(1013, True),
     "overloaded": Ending(1013, True),
     "slow-client": Ending(1013, True),
     "shutting-down": Ending(1012, True),
