@@ -13,11 +13,18 @@ Message = dict[str, Any]
 
 
 class Refused(Exception):
-    """The hub said no. `code` is the name on the wire."""
+    """
+    The hub said no. `code` is the name on the wire.
 
-    def __init__(self, message: Message) -> None:
+    `status` is what the protocol says by its own means: HTTP's status, the close code of a WebSocket, the name of
+    gRPC's code. Socket.IO has nothing of the kind.
+    """
+
+    def __init__(self, message: Message, status: int | str | None = None) -> None:
         super().__init__(message.get("message", ""))
         self.code: str = message["code"]
+        self.message = message
+        self.status = status
 
 
 class Peer(ABC):

@@ -33,7 +33,7 @@ class GrpcPeer(Peer):
             except grpc.aio.AioRpcError as exc:
                 # A client that writes while it is refused may lose the status, by a fault of its library.
                 if exc.code() is not grpc.StatusCode.INTERNAL or "execute_batch" not in (exc.details() or ""):
-                    raise Refused(_reason(exc)) from exc
+                    raise Refused(_reason(exc), exc.code().name) from exc
         raise AssertionError("five calls in a row lost their status")
 
     async def _begin(self, *, type: str, role: str = "publisher", **fields: Any) -> Message:
@@ -47,7 +47,7 @@ class GrpcPeer(Peer):
             await self._ask(type, **fields)
         ready = told((await self._read_one()).message)
         if ready["type"] == "error":
-            raise Refused(ready)
+            raise Refused(ready, (await self._call.code()).name)
         return ready
 
     _attach = _open

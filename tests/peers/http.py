@@ -98,5 +98,5 @@ class HttpPeer(Peer):
 def _read(response: httpx.Response) -> Message:
     body: Message = response.json()
     if response.is_error:
-        raise Refused(body["error"])
+        raise Refused(body["error"], response.status_code)
     return body

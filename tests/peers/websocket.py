@@ -22,8 +22,8 @@ class WebSocketPeer(Peer):
         await self._socket.send(json.dumps(start))
         ready: Message = json.loads(await self._socket.recv())
         if ready["type"] == "error":
-            await self._socket.close()
-            raise Refused(ready)
+            await self._socket.wait_closed()
+            raise Refused(ready, self._socket.close_code)
         return ready
 
     _attach = _open
