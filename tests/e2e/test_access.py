@@ -331,6 +331,29 @@ async def test_a_key_buys_a_token_for_one_session(hub: Serving) -> None:
         assert OWNER.secret not in misplaced.text
 
 
+async def test_a_token_for_one_session_has_no_power_over_the_hub(hub: Serving) -> None:
+    async with Hall(hub, HttpCaller) as hall, httpx.AsyncClient(base_url=hub.url, trust_env=False) as http:
+        session, other = await hall.caller(OWNER.secret).speak(), await hall.caller(OTHER.secret).speak()
+        wanted = {"session": session, "scopes": ["admin"]}
+        made = await http.post("/v1/tokens", json=wanted, headers={"X-API-Key": BOSS.secret})
+        bound = {"X-API-Key": made.json()["token"]}
+        for method, path, body in (
+            ("GET", "/v1/sessions", None),
+            ("GET", "/v1/hotwords", None),
+            ("PUT", "/v1/hotwords", {"hotwords": ["mine"]}),
+            ("POST", "/v1/config/reload", None),
+            ("POST", "/v1/tokens", {"session": other, "scopes": ["admin"]}),
+            ("DELETE", f"/v1/sessions/{other}", None),
+        ):
+            answer = await http.request(method, path, json=body, headers=bound)
+            assert answer.status_code == 403, path
+            assert answer.json()["error"]["code"] == "foreign-session", path
+        boss = {"X-API-Key": BOSS.secret}
+        assert (await http.get("/v1/hotwords", headers=boss)).json() == {"hotwords": []}
+        assert len((await http.get("/v1/sessions", headers=boss)).json()) == 2
+        assert (await http.delete(f"/v1/sessions/{session}", headers=bound)).status_code == 202
+
+
 # What the hub remembers and writes down.
 
 

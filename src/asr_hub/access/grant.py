@@ -111,9 +111,13 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     def must_open(self) -> None:
         """Raises Forbidden where no new session may be opened."""
         self.must(Scope.SPEAK)
+        self.must_roam()
+
+    def must_roam(self) -> None:
+        """Raises Forbidden where the grant is for one session: for whatever concerns more than that one."""
         if self.session is not None:
             raise Forbidden(
-                "this token is for one session and opens no other; ask for one without `session`",
+                "this token is for one session and for nothing beside it; ask for one without `session`",
                 code="foreign-session",
             )
 

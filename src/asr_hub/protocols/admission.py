@@ -61,3 +61,15 @@ def admitted(door: DoorPort, scope: Scope | None = None) -> Callable[[Request], 
         return grant
 
     return admit
+
+
+def roaming(door: DoorPort, scope: Scope) -> Callable[[Request], Awaitable[Grant]]:
+    """The same for what concerns more than one session: a grant for one session is refused with Forbidden."""
+    admit = admitted(door, scope)
+
+    async def admit_roaming(request: Request) -> Grant:
+        grant = await admit(request)
+        grant.must_roam()
+        return grant
+
+    return admit_roaming

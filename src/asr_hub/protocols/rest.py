@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from asr_hub.access.grant import Grant, Scope
 from asr_hub.errors import ProtocolError, TooLarge
-from asr_hub.protocols.admission import admitted
+from asr_hub.protocols.admission import admitted, roaming
 from asr_hub.protocols.facts import (
     HealthView,
     HotwordsView,
@@ -86,7 +86,7 @@ def _add_sessions(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
         tags=["sessions"],
         summary="The live sessions",
         responses=errors(401, 403, 429),
-        dependencies=[Depends(admitted(door, Scope.ADMIN))],
+        dependencies=[Depends(roaming(door, Scope.ADMIN))],
     )
     async def sessions() -> list[SessionView]:
         """Oldest first. Needs the scope `admin`."""
@@ -137,7 +137,7 @@ def _add_operation(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
         tags=["operation"],
         summary="The hotwords of every session",
         responses=errors(401, 403, 429),
-        dependencies=[Depends(admitted(door, Scope.ADMIN))],
+        dependencies=[Depends(roaming(door, Scope.ADMIN))],
     )
     async def hotwords() -> HotwordsView:
         """Beside those, a session has its own. Needs the scope `admin`."""
@@ -148,7 +148,7 @@ def _add_operation(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
         tags=["operation"],
         summary="Replace the hotwords of every session",
         responses=errors(400, 401, 403, 413, 429),
-        dependencies=[Depends(admitted(door, Scope.ADMIN))],
+        dependencies=[Depends(roaming(door, Scope.ADMIN))],
         openapi_extra=_HOTWORDS_BODY,
     )
     async def set_hotwords(request: Request) -> HotwordsView:
@@ -165,7 +165,7 @@ def _add_operation(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
         tags=["operation"],
         summary="Read the configuration again",
         responses=errors(401, 403, 409, 429, 503),
-        dependencies=[Depends(admitted(door, Scope.ADMIN))],
+        dependencies=[Depends(roaming(door, Scope.ADMIN))],
     )
     async def reload() -> ReloadView:
         """
