@@ -29,6 +29,7 @@ pytestmark = pytest.mark.unit
 
 KEY, ADMIN = new_key(), new_key()
 SECRET = "s" * 32
+ISSUER = {"algorithm": "HS256", "secret": SECRET, "leeway_s": 10}
 NOW = 1_800_000_000.0
 KEYS = {
     "phone": {"id": KEY.id, "hash": KEY.sha256},
@@ -52,6 +53,9 @@ class Hall:
     def admit(self, secret: str | None) -> Grant:
         return self.entrance.door("http").admit(secret)
 
+    def reload(self, **access: Any) -> None:
+        self.entrance.prepare(Access.model_validate(access))()
+
     def refusal(self, secret: str | None) -> str:
         with pytest.raises((Unauthorized, RateLimited)) as refused:
             self.admit(secret)
@@ -68,7 +72,7 @@ def issued(key: Any = SECRET, algorithm: str = "HS256", headers: dict[str, Any] 
 
 
 def hall_of_issuer(**settings: Any) -> Hall:
-    return Hall(jwt={"algorithm": "HS256", "secret": SECRET, "leeway_s": 10, **settings})
+    return Hall(jwt={**ISSUER, **settings})
 
 
 # Whether anybody is asked.
@@ -107,6 +111,15 @@ def test_a_token_for_one_session_opens_no_other() -> None:
     hall = Hall()
     with pytest.raises(Forbidden) as refused:
         hall.admit(hall.token(KEY.secret, Scope.SPEAK, session="s1")).must_open()
+    assert refused.value.code == "foreign-session"
+
+
+def test_only_a_grant_for_any_session_may_roam() -> None:
+    hall = Hall()
+    hall.admit(ADMIN.secret).must_roam()
+    hall.admit(hall.token(ADMIN.secret, Scope.ADMIN)).must_roam()
+    with pytest.raises(Forbidden) as refused:
+        hall.admit(hall.token(ADMIN.secret, Scope.ADMIN, session="s1")).must_roam()
     assert refused.value.code == "foreign-session"
 
 
@@ -150,11 +163,62 @@ def test_a_token_of_another_hub_is_refused_unless_they_share_their_secret() -> N
     assert Hall(**shared).admit(Hall(**shared).token(KEY.secret, Scope.WATCH)).name == "phone"
 
 
-def test_a_token_ends_with_its_key() -> None:
-    hall = Hall()
+@pytest.mark.parametrize("settings", [{}, {"jwt": ISSUER}], ids=["keys", "keys and an issuer"])
+def test_a_token_ends_with_its_key(settings: dict[str, Any]) -> None:
+    hall = Hall(**settings)
     token = hall.token(KEY.secret, Scope.WATCH)
-    hall.entrance.prepare(Access.model_validate({"keys": {"boss": KEYS["boss"]}}))()
-    assert hall.refusal(KEY.secret) == hall.refusal(token) == "unauthorized"
+    of_token = hall.token(token, Scope.WATCH)
+    hall.reload(keys={"boss": KEYS["boss"]}, **settings)
+    assert hall.refusal(KEY.secret) == hall.refusal(token) == hall.refusal(of_token) == "unauthorized"
+
+
+@pytest.mark.parametrize("settings", [{}, {"jwt": ISSUER}], ids=["keys", "keys and an issuer"])
+def test_a_new_key_of_the_same_name_ends_the_tokens_of_the_former(settings: dict[str, Any]) -> None:
+    hall, fresh = Hall(**settings), new_key()
+    token = hall.token(KEY.secret, Scope.WATCH)
+    hall.reload(keys={"phone": {"id": fresh.id, "hash": fresh.sha256}}, **settings)
+    assert hall.refusal(token) == "unauthorized"
+    assert hall.admit(hall.token(fresh.secret, Scope.WATCH)).name == "phone"
+
+
+def test_a_token_may_do_what_its_key_may_do_now() -> None:
+    hall = Hall()
+    token = hall.token(KEY.secret, Scope.SPEAK, Scope.WATCH)
+    of_token = hall.token(token, Scope.SPEAK)
+    hall.reload(keys={"tablet": {**KEYS["phone"], "scopes": ["watch", "admin"], "sessions": 3}})
+    grant = hall.admit(token)
+    assert (grant.name, grant.scopes, grant.allowance.sessions) == ("tablet", {Scope.WATCH}, 3)
+    assert hall.admit(of_token).scopes == frozenset()
+
+
+def test_a_token_expires_with_its_key_when_that_is_to_end_sooner() -> None:
+    hall = Hall()
+    token = hall.token(KEY.secret, Scope.WATCH, ttl=60)
+    end = datetime.datetime.fromtimestamp(NOW + 30, datetime.UTC).isoformat()
+    hall.reload(keys={"phone": {**KEYS["phone"], "expires_at": end}})
+    assert hall.admit(token).expires_at == NOW + 30
+    hall.now += 30
+    assert hall.refusal(token) == "expired"
+
+
+@pytest.mark.parametrize(
+    "closed", [{"keys": KEYS}, {"jwt": ISSUER}, {"keys": KEYS, "jwt": ISSUER}], ids=["keys", "issuer", "both"]
+)
+@pytest.mark.parametrize("opened", [{"keys": {}}, {"required": "off"}], ids=["no keys", "switched off"])
+def test_a_token_bought_while_access_was_off_is_not_good_once_it_is_on(
+    opened: dict[str, Any], closed: dict[str, Any]
+) -> None:
+    hall = Hall(**opened)
+    token = hall.token(KEY.secret, Scope.ADMIN)
+    hall.reload(**closed)
+    assert hall.refusal(token) == "unauthorized"
+
+
+def test_the_token_of_a_foreign_subject_ends_with_the_issuer() -> None:
+    hall = hall_of_issuer()
+    token = hall.token(issued(), Scope.WATCH)
+    hall.reload(keys=KEYS)
+    assert hall.refusal(token) == "unauthorized"
 
 
 def test_a_token_uses_up_the_allowance_of_its_key() -> None:

@@ -112,7 +112,7 @@ def signed(secret: str, **claims: Any) -> str:
 
 
 def own_token(**claims: Any) -> str:
-    return PREFIX + signed(TOKEN_SECRET, **{"aud": AUDIENCE, "sub": "owner", **claims})
+    return PREFIX + signed(TOKEN_SECRET, **{"aud": AUDIENCE, "sub": OWNER.id, **claims})
 
 
 # Who has no key that is good here.
@@ -124,7 +124,7 @@ STRANGERS: dict[str, tuple[str | None, str]] = {
     "half a key": (OWNER.secret[:-1], "unauthorized"),
     "an expired key": (LATE.secret, "expired"),
     "an expired token": (own_token(exp=time.time() - 1), "expired"),
-    "a forged token": (PREFIX + signed("f" * 32, aud=AUDIENCE, sub="owner"), "unauthorized"),
+    "a forged token": (PREFIX + signed("f" * 32, aud=AUDIENCE, sub=OWNER.id), "unauthorized"),
     "an expired JWT": (signed(JWT_SECRET, exp=time.time() - 60), "expired"),
     "a forged JWT": (signed("f" * 32), "unauthorized"),
 }
@@ -183,10 +183,11 @@ async def test_only_who_opened_a_session_publishes_in_it(hub: Serving) -> None:
         other: Any = hall.caller(OTHER.secret)
         other.session = session
         assert await refusal(other.hear()) == (403, "foreign-session", None)
-        # Whoever signs foreign tokens cannot make one for the name of a key.
-        posing: Any = hall.caller(signed(JWT_SECRET, sub="owner"))
-        posing.session = session
-        assert await refusal(posing.hear()) == (403, "foreign-session", None)
+        # Whoever signs foreign tokens cannot make one for the name of a key, or for its id.
+        for subject in ("owner", OWNER.id):
+            posing: Any = hall.caller(signed(JWT_SECRET, sub=subject))
+            posing.session = session
+            assert await refusal(posing.hear()) == (403, "foreign-session", None)
         again: Any = hall.caller(own_token(scope="speak", session=session))
         again.session = session
         await again.hear()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from asr_hub.access import keys, tokens
+from msgspec.structs import replace
+
+from asr_hub.access import foreign, keys, tokens
 from asr_hub.access.foreign import Issuer
-from asr_hub.access.grant import ANYBODY, Grant, Meter
+from asr_hub.access.grant import ANYBODY, Grant
 from asr_hub.access.keys import Keyring
 from asr_hub.access.tokens import Tokens
 from asr_hub.errors import Unauthorized
@@ -59,21 +61,18 @@ class LockedDoor:
         return self._ring.grant(secret)
 
     def _of_token(self, secret: str) -> Grant:
+        """What its maker may do now, and no more than it was made for."""
         claims = self._own.read(secret)
-        meter = self._meter(claims.subject)
-        return Grant(
-            name=claims.subject,
-            scopes=claims.scopes,
+        maker = self._maker(claims.subject)
+        return replace(
+            maker,
+            scopes=maker.scopes & claims.scopes,
             session=claims.session,
-            allowance=meter.allowance,
-            expires_at=claims.expires_at,
-            meter=meter,
+            expires_at=min(claims.expires_at, maker.expires_at or claims.expires_at),
         )
 
-    def _meter(self, name: str) -> Meter:
+    def _maker(self, subject: str) -> Grant:
         """Raises Unauthorized where the maker of a token is not known here any more."""
-        if (meter := self._ring.meter(name)) is not None:
-            return meter
-        if self._issuer is None:
-            raise Unauthorized("the key that this token was made with is gone; ask for a new one")
-        return self._issuer.meter(name)
+        if self._issuer is not None and subject.startswith(foreign.PREFIX):
+            return self._issuer.grant_to_maker(subject)
+        return self._ring.grant_to_maker(subject)

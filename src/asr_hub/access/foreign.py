@@ -71,11 +71,14 @@ class Issuer:
             session=claims.session,
             allowance=self._allowance,
             expires_at=claims.expires_at + self._leeway,
-            meter=self.meter(name),
+            meter=self._meter(name),
         )
 
-    def meter(self, name: str) -> Meter:
-        """What is left to the subject of this name."""
+    def grant_to_maker(self, name: str) -> Grant:
+        """The allowance of the subject of this name, for a token that it made. What it may do stands in that token."""
+        return Grant(name=name, allowance=self._allowance, meter=self._meter(name))
+
+    def _meter(self, name: str) -> Meter:
         meter = self._meters.pop(name, None) or Meter(self._allowance, now=self._monotonic)
         self._meters[name] = meter
         if len(self._meters) > MAX_SUBJECTS:

@@ -87,6 +87,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
     Empty where access control is off.
     """
+    key: str | None = None
+    """The public id of its key; none for a foreign token, and where access control is off."""
     scopes: frozenset[Scope] = frozenset(Scope)
     session: str | None = None
     """The one session that it is good for; any where there is none."""

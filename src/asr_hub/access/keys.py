@@ -86,7 +86,6 @@ class Keyring:
             if meter is None or known.allowance != key.allowance:
                 meter = Meter(key.allowance, now=monotonic)
             self._by_id[key.id] = key, meter
-        self._by_name = {key.name: meter for key, meter in self._by_id.values()}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -101,13 +100,27 @@ class Keyring:
         is_right = hmac.compare_digest(digest(secret), key.sha256)
         if not is_right or meter is None:
             raise Unauthorized("this key is not known; check that it is whole, or ask for a new one")
+        return self._of(key, meter)
+
+    def grant_to_maker(self, id: str) -> Grant:
+        """What the key of this id may do, for a token that was made with it. Raises Unauthorized."""
+        key, meter = self._by_id.get(id, _NOBODY)
+        if meter is None:
+            raise Unauthorized("the key that this token was made with is gone; ask for a new one")
+        return self._of(key, meter)
+
+    def _of(self, key: Key, meter: Meter) -> Grant:
+        """Raises Unauthorized."""
         if key.expires_at is not None and self._now() >= key.expires_at:
             raise Unauthorized(f"the key `{key.name}` has expired; ask for a new one", code="expired")
-        return Grant(name=key.name, scopes=key.scopes, allowance=key.allowance, expires_at=key.expires_at, meter=meter)
-
-    def meter(self, name: str) -> Meter | None:
-        """What is left to the key of this name; none where there is no such key."""
-        return self._by_name.get(name)
+        return Grant(
+            name=key.name,
+            key=key.id,
+            scopes=key.scopes,
+            allowance=key.allowance,
+            expires_at=key.expires_at,
+            meter=meter,
+        )
 
 
 _SHAPE = re.compile(r"ah_([0-9a-f]{12})_[0-9A-Za-z]{43}", re.ASCII)

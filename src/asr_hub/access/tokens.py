@@ -1,8 +1,9 @@
 """
 Short-lived tokens that the hub makes for its callers: what a browser may hold, and what may stand in a URL.
 
-A token is `aht_` and a JSON Web Token (RFC 7519), signed with a secret of the hub. It is good for what its maker was
-good for, or less, and uses up the allowance of its maker.
+A token is `aht_` and a JSON Web Token (RFC 7519), signed with a secret of the hub. `sub` is the id of the key that it
+was made with, or the name of a foreign subject. It is good for what its maker was good for and still is, or less, and
+uses up the allowance of its maker.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Tokens:
         expires_at = math.floor(min(now + ttl, math.inf if grant.expires_at is None else grant.expires_at))
         claims: dict[str, object] = {
             "aud": AUDIENCE,
-            "sub": grant.name,
+            # A name can be given to another key, an id cannot. An open hub has neither, and "" is the id of no key.
+            "sub": grant.key or grant.name,
             "scope": " ".join(sorted(scopes)),
             "exp": expires_at,
         }
