@@ -7,26 +7,24 @@ Every call brings its key in the metadata. An error ends it with the status of `
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import grpc
 import msgspec
 from grpc_reflection.v1alpha import reflection
 from msgspec.structs import replace
 
-from asr_hub.access.grant import Grant, Scope
-from asr_hub.errors import ConfigError, HubError, unwrapped
+from asr_hub.access.grant import Scope
+from asr_hub.errors import ConfigError, unwrapped
 from asr_hub.model import Role, SessionId
-from asr_hub.protocols.admission import secret_of
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.facts import HubFacts
 from asr_hub.protocols.grpc import translate
-from asr_hub.protocols.grpc.failure import abort
 from asr_hub.protocols.grpc.hearing import hear_whole
 from asr_hub.protocols.grpc.readiness import Readiness
+from asr_hub.protocols.grpc.reception import Reception, ReceptionSettings, admitted
 from asr_hub.protocols.grpc.talk import Talk, TalkSettings
 from asr_hub.protocols.port import DoorPort, HubPort
 from asr_hub.v1 import asr_hub_pb2 as pb
@@ -39,13 +37,12 @@ SERVICE: str = pb.DESCRIPTOR.services_by_name["AsrHubService"].full_name
 MAX_WHOLE_BYTES = 16 * 2**20
 """Of the audio of one `Recognize`: 8 minutes at 16 kHz. What is longer is for `Stream`, which keeps none of it."""
 
-T = TypeVar("T")
-
 
 class GrpcSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one server. Times are in seconds."""
 
     talk: TalkSettings = TalkSettings()
+    reception: ReceptionSettings = ReceptionSettings()
     max_calls: int = 4096
     """At the same time, over all connections; one more is refused with RESOURCE_EXHAUSTED."""
     max_streams: int = 1000
@@ -84,9 +81,13 @@ async def grpc_server(
     Port 0 takes a free one. Raises ConfigError when the port is taken.
     """
     limits, settings = limits or Limits(), settings or GrpcSettings()
-    calls = _Calls(hub, door, facts, limits, settings)
+    calls = _Calls(hub, facts, limits, settings)
     readiness = Readiness(facts, SERVICE)
-    server = grpc.aio.server(options=_options(limits, settings), maximum_concurrent_rpcs=settings.max_calls)
+    server = grpc.aio.server(
+        interceptors=(Reception(door, settings.reception),),
+        options=_options(limits, settings),
+        maximum_concurrent_rpcs=settings.max_calls,
+    )
     stubs.add_AsrHubServiceServicer_to_server(calls, server)  # type: ignore[no-untyped-call]  # Written by protoc.
     readiness.add_to(server)
     names = [service.full_name for service in pb.DESCRIPTOR.services_by_name.values()]
@@ -106,11 +107,10 @@ async def grpc_server(
 
 
 class _Calls(stubs.AsrHubServiceServicer):
-    """The service. Every call goes through `_answered`."""
+    """The service, for calls that were let in. What it raises is told by `Reception`."""
 
-    def __init__(self, hub: HubPort, door: DoorPort, facts: HubFacts, limits: Limits, settings: GrpcSettings) -> None:
+    def __init__(self, hub: HubPort, facts: HubFacts, limits: Limits, settings: GrpcSettings) -> None:
         self._hub = hub
-        self._door = door
         self._facts = facts
         self._limits = limits
         self._settings = settings
@@ -120,99 +120,60 @@ class _Calls(stubs.AsrHubServiceServicer):
     # The names are those of the service in protos/.
 
     async def Stream(self, requests: object, context: Any) -> None:  # noqa: N802
-        await _answered(context, self._stream(context))
-
-    async def Watch(self, request: pb.WatchRequest, context: Any) -> None:  # noqa: N802
-        await _answered(context, self._watch(request, context))
-
-    async def Recognize(self, request: pb.RecognizeRequest, context: Any) -> pb.RecognizeResponse:  # noqa: N802
-        return await _answered(context, self._recognize(request, context))
-
-    async def ListProviders(  # noqa: N802
-        self, request: pb.ListProvidersRequest, context: Any
-    ) -> pb.ListProvidersResponse:
-        return await _answered(context, self._list_providers(context))
-
-    async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:  # noqa: N802
-        return await _answered(context, self._list_sessions(context))
-
-    async def GetSession(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:  # noqa: N802
-        return await _answered(context, self._get_session(request, context))
-
-    async def CloseSession(self, request: pb.CloseSessionRequest, context: Any) -> pb.CloseSessionResponse:  # noqa: N802
-        return await _answered(context, self._close_session(request, context))
-
-    async def GetHotwords(self, request: pb.GetHotwordsRequest, context: Any) -> pb.GetHotwordsResponse:  # noqa: N802
-        return await _answered(context, self._get_hotwords(context))
-
-    async def SetHotwords(self, request: pb.SetHotwordsRequest, context: Any) -> pb.SetHotwordsResponse:  # noqa: N802
-        return await _answered(context, self._set_hotwords(request, context))
-
-    async def _stream(self, context: Any) -> None:
         await self._talk(context, pb.StreamResponse).run()
 
-    async def _watch(self, request: pb.WatchRequest, context: Any) -> None:
+    async def Watch(self, request: pb.WatchRequest, context: Any) -> None:  # noqa: N802
         seq = request.seq if request.HasField("seq") else None
         watch = Attach(session=SessionId(request.session), role=Role.VIEWER, seq=seq)
         await self._talk(context, pb.WatchResponse).run(watch)
 
-    async def _recognize(self, request: pb.RecognizeRequest, context: Any) -> pb.RecognizeResponse:
-        dialogue = self._dialogue(context)
+    async def Recognize(self, request: pb.RecognizeRequest, context: Any) -> pb.RecognizeResponse:  # noqa: N802
         start = replace(translate.start(request.config), partials=False, levels=False)
-        return await hear_whole(dialogue, start, request.audio, limits=self._limits, stopping=self.stopping)
+        return await hear_whole(self._dialogue(), start, request.audio, limits=self._limits, stopping=self.stopping)
 
-    async def _list_providers(self, context: Any) -> pb.ListProvidersResponse:
-        self._admit(context)
+    async def ListProviders(  # noqa: N802
+        self, request: pb.ListProvidersRequest, context: Any
+    ) -> pb.ListProvidersResponse:
         answer = pb.ListProvidersResponse()
         for view in self._facts.providers():
             translate.fill_from_view(answer.providers.add(), view)
         return answer
 
-    async def _list_sessions(self, context: Any) -> pb.ListSessionsResponse:
-        self._admit(context, Scope.ADMIN)
+    async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:  # noqa: N802
+        _must_administer()
         answer = pb.ListSessionsResponse()
         for view in self._facts.sessions():
             translate.fill_from_view(answer.sessions.add(), view)
         return answer
 
-    async def _get_session(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:
-        grant = self._admit(context)
-        view = self._facts.session(request.session, grant)
+    async def GetSession(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:  # noqa: N802
+        view = self._facts.session(request.session, admitted())
         answer = pb.GetSessionResponse()
         translate.fill_from_view(answer.session, view, skip=("transcript",))
         for utterance in view.transcript or ():
             translate.fill_from_view(answer.transcript.add(), utterance)
         return answer
 
-    async def _close_session(self, request: pb.CloseSessionRequest, context: Any) -> pb.CloseSessionResponse:
-        grant = self._admit(context)
-        view = self._facts.close(request.session, grant)
+    async def CloseSession(self, request: pb.CloseSessionRequest, context: Any) -> pb.CloseSessionResponse:  # noqa: N802
+        view = self._facts.close(request.session, admitted())
         answer = pb.CloseSessionResponse()
         translate.fill_from_view(answer.session, view)
         return answer
 
-    async def _get_hotwords(self, context: Any) -> pb.GetHotwordsResponse:
-        self._admit(context)
+    async def GetHotwords(self, request: pb.GetHotwordsRequest, context: Any) -> pb.GetHotwordsResponse:  # noqa: N802
+        _must_administer()
         return pb.GetHotwordsResponse(hotwords=self._facts.hotwords())
 
-    async def _set_hotwords(self, request: pb.SetHotwordsRequest, context: Any) -> pb.SetHotwordsResponse:
-        self._admit(context, Scope.ADMIN)
+    async def SetHotwords(self, request: pb.SetHotwordsRequest, context: Any) -> pb.SetHotwordsResponse:  # noqa: N802
+        _must_administer()
         return pb.SetHotwordsResponse(hotwords=self._facts.set_hotwords(request.hotwords))
 
-    def _admit(self, context: Any, scope: Scope | None = None) -> Grant:
-        """Raises Unauthorized, Forbidden, RateLimited."""
-        metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
-        grant = self._door.admit(secret_of(metadata, {}))
-        if scope is not None:
-            grant.must(scope)
-        return grant
-
-    def _dialogue(self, context: Any) -> Dialogue:
-        return Dialogue(self._hub, protocol=_PROTOCOL, grant=self._admit(context), limits=self._limits)
+    def _dialogue(self) -> Dialogue:
+        return Dialogue(self._hub, protocol=_PROTOCOL, grant=admitted(), limits=self._limits)
 
     def _talk(self, context: Any, answer: type[pb.StreamResponse] | type[pb.WatchResponse]) -> Talk:
         return Talk(
-            self._dialogue(context),
+            self._dialogue(),
             context,
             answer=answer,
             limits=self._limits,
@@ -221,15 +182,11 @@ class _Calls(stubs.AsrHubServiceServicer):
         )
 
 
-async def _answered(context: Any, work: Awaitable[T]) -> T:
-    """The answer, or the status of the error that came instead."""
-    try:
-        return await work
-    except HubError as error:
-        await abort(context, error)
-    except Exception:  # noqa: BLE001  the edge: a defect ends one call, and is told
-        _log.exception("grpc.defect")
-        await abort(context, HubError("the hub failed; its log has the details"))
+def _must_administer() -> None:
+    """Raises Forbidden where who calls may not see to the whole hub."""
+    grant = admitted()
+    grant.must(Scope.ADMIN)
+    grant.must_roam()
 
 
 def _options(limits: Limits, settings: GrpcSettings) -> list[tuple[str, int]]:
@@ -242,6 +199,8 @@ def _options(limits: Limits, settings: GrpcSettings) -> list[tuple[str, int]]:
         # Clients may ask as often as the hub does without being taken for a flood.
         ("grpc.http2.min_recv_ping_interval_without_data_ms", round(settings.ping_interval * 500)),
         ("grpc.keepalive_permit_without_calls", 1),
+        # Else the window of a call that nobody reads grows with the speed of its connection, to megabytes.
+        ("grpc.http2.bdp_probe", 0),
         # A port that another process has is an error, and not shared with it.
         ("grpc.so_reuseport", 0),
     ]
@@ -262,5 +221,3 @@ def _bind(server: Any, host: str, port: int, credentials: grpc.ServerCredentials
 
 
 _PROTOCOL = "grpc"
-
-_log = logging.getLogger(__name__)
