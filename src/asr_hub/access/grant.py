@@ -31,7 +31,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     audio_s_per_hour: float | None = None
     """Seconds of audio."""
     requests_per_minute: float | None = None
-    """HTTP requests, WebSocket and Socket.IO connections and gRPC calls together."""
+    """HTTP requests, WebSocket and Socket.IO connections, recordings over Socket.IO and gRPC calls together."""
 
 
 class Meter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import json
 import logging
@@ -18,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from asr_hub.access.grant import ANYBODY, Grant
 from asr_hub.errors import RateLimited, Unauthorized
-from asr_hub.protocols.socket_io.mount import MAX_PACKETS, SocketIoSettings
+from asr_hub.protocols.socket_io.mount import MAX_CONNECTS, MAX_PACKETS, MAX_PACKETS_OUTSIDE, SocketIoSettings
 from asr_hub.wire.conversation import Limits
 
 pytestmark = pytest.mark.e2e
@@ -259,10 +260,22 @@ async def test_a_frame_that_is_not_of_engine_io_hurts_nobody(frame: str | bytes)
         (b"2", 400, "bad-frame"),
         (b"9", 400, "bad-frame"),
         (b"1\x1e40/v1/stream,", 400, "bad-frame"),
+        (b"d=42", 400, "bad-frame"),
         (b"\x1e".join([b"3"] * (MAX_PACKETS + 1)), 400, "bad-frame"),
         (b"4" * 100_000, 413, "frame-too-large"),
     ],
-    ids=["no-utf8", "no-packet", "no-base64", "empty", "ping", "unknown", "after-its-end", "too-many", "too-large"],
+    ids=[
+        "no-utf8",
+        "no-packet",
+        "no-base64",
+        "empty",
+        "ping",
+        "unknown",
+        "after-its-end",
+        "jsonp",
+        "too-many",
+        "too-large",
+    ],
 )
 async def test_a_request_that_would_be_lost_is_refused_and_ends_the_connection(
     body: bytes, status: int, code: str
@@ -274,6 +287,91 @@ async def test_a_request_that_would_be_lost_is_refused_and_ends_the_connection(
         answer = await polls.post(body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         assert server.mount.clients == 0
+
+
+CONNECTS = pytest.mark.parametrize("connect", ["40/v1/stream,", '4"0/v1/stream,"', "4\u0660/v1/stream,"], ids=ascii)
+
+
+@pytest.mark.parametrize(
+    ("packet", "few"),
+    [
+        ("40/v1/stream,", MAX_CONNECTS),
+        ("40/nowhere,", MAX_CONNECTS),
+        ('42["x"]', MAX_PACKETS_OUTSIDE),
+        ("41", MAX_PACKETS_OUTSIDE),
+        ("3", MAX_PACKETS_OUTSIDE),
+    ],
+)
+async def test_who_is_in_no_namespace_says_little_in_one_request(packet: str, few: int) -> None:
+    door = Door()
+    async with serve(EchoHub(), door=door) as server, http(server) as client:
+        taken: list[Any] = []
+        told = server.mount.sio.eio.handlers["message"]
+
+        async def watch(sid: str, data: Any) -> None:
+            taken.append(data)
+            await told(sid, data)
+
+        server.mount.sio.eio.on("message", watch)
+        polls = await Polls.open(server, client)
+        assert (await polls.post("\x1e".join([packet] * few))).status_code == 200
+        before = len(taken), len(door.seen)
+        for many in (few + 1, MAX_PACKETS_OUTSIDE + 1, MAX_PACKETS):
+            polls = await Polls.open(server, client)
+            answer = await polls.post("\x1e".join([packet] * many))
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad-frame")
+            assert polls.sid not in server.mount.sio.environ
+        assert (len(taken), len(door.seen)) == before
+
+
+@CONNECTS
+async def test_one_request_connects_a_few_times_and_no_more(connect: str) -> None:
+    hub, door = EchoHub(), Door()
+    async with serve(hub, door=door) as server, http(server) as client:
+        polls = await Polls.open(server, client)
+        await polls.post('40/v1/stream,{"token":"k-1"}')
+        assert server.mount.clients == 1
+        few = [connect] * MAX_CONNECTS
+        assert (await polls.post("\x1e".join(["41/v1/stream,", '40/v1/stream,{"token":"k-1"}', *few[1:]]))).is_success
+        assert server.mount.clients == 1
+        before = len(door.seen)
+        answer = await polls.post("\x1e".join(["41/v1/stream,", *few, connect]))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad-frame")
+        assert len(door.seen) == before
+        assert server.mount.clients == 0
+
+
+@pytest.mark.parametrize("packet", ['42["x"]', '42/nowhere,["x"]', "41", "43/v1/stream,[]"])
+async def test_others_have_their_turn_while_a_large_request_is_worked_off(packet: str) -> None:
+    async with serve(EchoHub()) as server, http(server) as client:
+        sio = server.mount.sio
+        taken: collections.Counter[int] = collections.Counter()
+        turns = 0
+
+        def watched(real: Any) -> Any:
+            async def watch(*args: Any) -> None:
+                taken[turns] += 1
+                await real(*args)
+
+            return watch
+
+        for name in ("_handle_event", "_handle_disconnect", "_handle_ack"):
+            setattr(sio, name, watched(getattr(sio, name)))
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        polls = await Polls.open(server, client)
+        await polls.post("40/v1/stream,")
+        turning = asyncio.create_task(turn())
+        assert (await polls.post("\x1e".join([packet] * 1000))).status_code == 200
+        turning.cancel()
+        await asyncio.wait([turning])
+        assert taken.total() == 1000
+        assert max(taken.values()) < 100
 
 
 async def test_a_request_of_as_many_packets_as_are_taken_is_worked_off() -> None:
@@ -353,7 +451,9 @@ async def test_a_client_that_fetches_no_answers_is_dropped(monkeypatch: pytest.M
     async with serve(EchoHub()) as server, http(server) as client:
         polls = await Polls.open(server, client)
         await polls.post("40/v1/stream,")
-        answers = [await polls.post("\x1e".join(["40/nowhere,"] * 90)) for _ in range(3)]
+        await polls.post('42/v1/stream,["message",{"type":"start"}]')
+        audio = ['451-/v1/stream,1["audio",{"_placeholder":true,"num":0}]', "bAQA="]
+        answers = [await polls.post("\x1e".join(audio * 90)) for _ in range(3)]
         assert [answer.status_code for answer in answers][:1] == [200]
         assert answers[-1].status_code in (400, 413)
         assert server.mount.clients == 0

@@ -11,7 +11,8 @@ import pytest
 from tests.protocols.echo_hub import EchoHub, EchoSession
 from tests.protocols.socket_io.serving import Client, serve
 
-from asr_hub.errors import RateLimited
+from asr_hub.access.grant import ANYBODY, Grant
+from asr_hub.errors import HubError, RateLimited, Unauthorized
 from asr_hub.model import SessionId
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.messages import Closed
@@ -175,6 +176,59 @@ async def test_a_key_without_audio_left_gets_the_result_of_what_was_heard(monkey
         assert (await client.call("audio_data", SAMPLES))["retry_after"] == 9.0
         assert (await client.wait_for("recording_stopped"))["reason"] == "rate-limited"
         assert (await client.wait_for("final_result"))["paraformer"] == "320 bytes"
+
+
+class Door:
+    """Lets everybody in, until it is told to refuse."""
+
+    def __init__(self) -> None:
+        self.seen: list[str | None] = []
+        self.refusal: HubError | None = None
+
+    def admit(self, secret: str | None) -> Grant:
+        self.seen.append(secret)
+        if self.refusal is not None:
+            raise self.refusal
+        return ANYBODY
+
+
+@TRANSPORTS
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Unauthorized("this key has expired; get a new one", code="expired"),
+        RateLimited("too many requests; come back later", retry_after=7.0),
+    ],
+    ids=lambda refusal: refusal.code,
+)
+async def test_each_recording_is_let_in_anew(transport: str, refusal: HubError) -> None:
+    hub, door = EchoHub(), Door()
+    async with serve(hub, door=door) as server:
+        client = Client(server.url, transport=transport)
+        await client.connect(auth={"token": "k-1"})
+        await begin(client)
+        await client.emit("stop_recording")
+        await client.wait_for("final_result")
+        assert door.seen == ["k-1"] * 2
+        door.refusal = refusal
+        answer = await client.call("start_recording")
+        assert answer == await client.wait_for("error")
+        assert (answer["code"], answer["retry_after"]) == (refusal.code, refusal.retry_after)
+        assert len(hub.sessions) == 1
+        door.refusal = None
+        await begin(client)
+        assert door.seen == ["k-1"] * 4
+        await client.__aexit__()
+
+
+async def test_a_recorder_shows_no_key() -> None:
+    async with serve(EchoHub(), door=Door()) as server:
+        client = Client(server.url)
+        await client.connect(auth={"token": "k-secretive"})
+        await begin(client)
+        (recorder,) = server.mount._clients.values()
+        assert "secretive" not in repr((recorder, vars(recorder)))
+        await client.__aexit__()
 
 
 @TRANSPORTS

@@ -25,7 +25,7 @@ from asr_hub.protocols.origins import check_origin, is_accepted
 from asr_hub.protocols.port import DoorPort, HubPort
 from asr_hub.protocols.socket_io import native, recorder
 from asr_hub.protocols.socket_io.native import NativeClient
-from asr_hub.protocols.socket_io.packets import StrictPacket
+from asr_hub.protocols.socket_io.packets import StrictPacket, is_connect
 from asr_hub.protocols.socket_io.recorder import Recorder
 from asr_hub.protocols.socket_io.seat import Seat
 from asr_hub.protocols.timer_wheel import TimerWheel
@@ -48,6 +48,12 @@ Packets in one request of a client that polls. The library's 16 loses what a cli
 Clients fill a request up to `max_request_bytes` and count nothing, so this is what fits in there when audio comes in
 the smallest pieces that any recorder makes: 8 ms, in two packets of 200 bytes on average.
 """
+
+MAX_PACKETS_OUTSIDE = 16
+"""The same before it is in a namespace, where it asks to be let in and says nothing else."""
+
+MAX_CONNECTS = 4
+"""Of the packets in one request that ask for a namespace: each costs a look at the key. There are two namespaces."""
 
 MAX_WAITING = 16_384
 """Packets that may wait for one client. The hub's own messages wait for it; answers to what it sends do not."""
@@ -125,6 +131,8 @@ class SocketIo:
             engineio_logger=_link_log,
         )
         self.sio.eio.start_background_task = self._start_library_task
+        self._messages = 0
+        self.sio.eio.on("message", partial(self._message, self.sio.eio.handlers["message"]))
         for namespace in (recorder.NAMESPACE, native.NAMESPACE):
             self.sio.on("connect", partial(self._connect, namespace), namespace=namespace)
             self.sio.on("disconnect", partial(self._disconnect, namespace), namespace=namespace)
@@ -166,11 +174,25 @@ class SocketIo:
 
     # What the library calls.
 
+    async def _message(self, work_off: Callable[[str, object], Awaitable[None]], link: str, data: object) -> None:
+        """
+        One message of an Engine.IO session, whatever it is. Lets others have their turn once in a while.
+
+        One request may hold thousands, and the library works them off at one go. An end may come in between: what is
+        left is not heard then.
+        """
+        self._messages += 1
+        if self._messages % _YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+        if link in self.sio.environ:
+            await work_off(link, data)
+
     async def _connect(self, namespace: str, sid: str, environ: dict[str, Any], auth: object) -> None:
         try:
             if self._is_closing:
                 raise _stopping()
-            grant = self._door.admit(_secret(environ, auth))
+            secret = _secret(environ, auth)
+            grant = self._door.admit(secret)
         except HubError as error:
             raise _refusal(error) from None
         except Exception as exc:  # noqa: BLE001  the edge: the library would tell the client nothing
@@ -182,7 +204,15 @@ class SocketIo:
             dialogue = Dialogue(self._hub, protocol=PROTOCOL, grant=grant, limits=self._limits)
             client = NativeClient(seat, dialogue, start_timeout=self._settings.start_timeout)
         else:
-            client = Recorder(seat, self._hub, protocol=PROTOCOL, grant=grant, limits=self._limits, new_id=self._new_id)
+            client = Recorder(
+                seat,
+                self._hub,
+                protocol=PROTOCOL,
+                # Not a partial: that shows the key in its repr.
+                admit=lambda: self._door.admit(secret),
+                limits=self._limits,
+                new_id=self._new_id,
+            )
         self._clients[namespace, sid] = client
         self._writers[namespace, sid] = self._spawn(client.write, f"socketio {namespace}")
 
@@ -270,7 +300,7 @@ class SocketIo:
                 socket = self.sio.eio.sockets[sid]
                 if socket.queue.qsize() > MAX_WAITING:
                     raise TooLarge("the answers to what was sent are not fetched; poll with GET as well")
-                _check_payload(body)
+                _check_payload(body, MAX_PACKETS if self._has_namespace(sid) else MAX_PACKETS_OUTSIDE)
             except (HubError, KeyError):
                 await self._drop(sid)
                 raise
@@ -416,16 +446,29 @@ def _check_version(query: dict[str, str], sid: str | None) -> None:
         raise ProtocolError("JSONP is not served; let the client poll with XHR", code="bad-request")
 
 
-def _check_payload(body: bytes) -> None:
-    """Raises ProtocolError for what the library would drop whole, or wait over for ever."""
+def _check_payload(body: bytes, most: int) -> None:
+    """Raises ProtocolError for too many packets, and for what the library would drop whole or wait over for ever."""
+    if body.count(_SEPARATOR) >= most:
+        raise ProtocolError(
+            f"too many packets in one request: {MAX_PACKETS} are taken, {MAX_PACKETS_OUTSIDE} before the connection is "
+            "in a namespace",
+            code="bad-frame",
+        )
     try:
-        packets = payload.Payload(encoded_payload=body.decode()).packets
-    except _MALFORMED as exc:
-        reason = "too many packets" if "Too many" in str(exc) else "no payload of Engine.IO 4"
-        raise ProtocolError(f"{reason} in one request; at most {MAX_PACKETS} are taken", code="bad-frame") from None
+        # The library would read `d=` as JSONP.
+        packets = [] if body.startswith(b"d=") else payload.Payload(encoded_payload=body.decode()).packets
+    except _MALFORMED:
+        packets = []
+    if body and not packets:
+        raise ProtocolError("the request is no payload of Engine.IO 4; use a library", code="bad-frame")
     kinds = [it.packet_type for it in packets]
     if not set(kinds) <= _OF_CLIENTS or packet.CLOSE in kinds[:-1]:
         raise ProtocolError("a packet in the request is not one that clients send there", code="bad-frame")
+    if sum(is_connect(it.data) for it in packets) > MAX_CONNECTS:
+        raise ProtocolError(
+            f"more than {MAX_CONNECTS} packets in one request ask for a namespace; connect once to each",
+            code="bad-frame",
+        )
 
 
 def _is_packet(data: object) -> bool:
@@ -479,6 +522,12 @@ async def _guarded(work: Work) -> None:
     except Exception as exc:  # noqa: BLE001  the edge: the task of one client
         _log.exception("socketio.defect", exc)
 
+
+_YIELD_EVERY = 32
+"""Messages"""
+
+_SEPARATOR = b"\x1e"
+"""Between the packets of one request. Engine.IO protocol, revision 4."""
 
 _OF_CLIENTS = {packet.CLOSE, packet.PONG, packet.MESSAGE, packet.UPGRADE}
 

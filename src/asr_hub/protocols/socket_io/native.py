@@ -36,7 +36,7 @@ class NativeClient:
     async def take(self, event: str, args: tuple[Any, ...]) -> dict[str, Any]:
         if self._dialogue.is_over:
             return _plain(ProtocolError("the connection is over; open a new one", code="closing"))
-        await self._seat.note()
+        self._seat.keep_alive()
         try:
             await self._obey(event, args)
         except HubError as error:

@@ -47,6 +47,11 @@ class StrictPacket(packet.Packet):  # type: ignore[misc]  # the library has no t
         self.id = None
 
 
+def is_connect(data: object) -> bool:
+    """Whether a message of Engine.IO asks for a namespace, however oddly its first digit is written."""
+    return isinstance(data, str) and data[:1].isdecimal() and int(data[:1]) == packet.CONNECT
+
+
 def _is_sound(packet_type: object, data: object, attachments: int) -> bool:
     match packet_type:
         case packet.CONNECT | packet.DISCONNECT:

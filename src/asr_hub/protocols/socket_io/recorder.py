@@ -26,15 +26,26 @@ class Recorder:
     """
     One connection of a recording client. A session is opened for each recording, so that who only connects costs none.
 
+    `admit` lets the client in anew for each of them, as it would with a new connection: it raises Unauthorized where
+    the key is not good any more, RateLimited.
+
     `take` is one event of the client, and returns what its acknowledgement says; `write` tells the client everything.
     The owner runs both, and calls `leave` when the client is gone: its session is then closed.
     """
 
     def __init__(
-        self, seat: Seat, hub: HubPort, *, protocol: str, grant: Grant, limits: Limits, new_id: Callable[[], str]
+        self,
+        seat: Seat,
+        hub: HubPort,
+        *,
+        protocol: str,
+        admit: Callable[[], Grant],
+        limits: Limits,
+        new_id: Callable[[], str],
     ) -> None:
         self._seat = seat
-        self._open = partial(Dialogue, hub, protocol=protocol, grant=grant, limits=limits)
+        self._admit = admit
+        self._open = partial(Dialogue, hub, protocol=protocol, limits=limits)
         self._max_errors = limits.max_errors
         self._id = new_id()
         self._recording = Recording()
@@ -43,7 +54,7 @@ class Recorder:
         self._errors = 0
 
     async def take(self, event: str, args: tuple[Any, ...]) -> dict[str, Any]:
-        await self._seat.note()
+        self._seat.keep_alive()
         try:
             await self._obey(event, args)
         except HubError as error:
@@ -93,8 +104,8 @@ class Recorder:
 
     def _start(self, options: object) -> None:
         start = self._recording.start(options)
-        dialogue = self._open()
         try:
+            dialogue = self._open(grant=self._admit())
             dialogue.take(start)
         except BaseException:
             self._recording.refused()

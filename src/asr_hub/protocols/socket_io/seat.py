@@ -45,7 +45,6 @@ class Seat:
         self._wheel = wheel
         self._patience = ping_timeout / 2
         self._now = now
-        self._heard = 0
 
     async def tell(self, events: Iterable[Event]) -> None:
         """Emit these, one after the other, after what others have told before. Does not wait for the client."""
@@ -62,13 +61,6 @@ class Seat:
         """Disconnect the client from this namespace, after what it was told."""
         async with self._turn:
             await self._sio.disconnect(self._sid, namespace=self._namespace)
-
-    async def note(self) -> None:
-        """The client said something. Lets others have their turn once in a while, as one request may hold thousands."""
-        self.keep_alive()
-        self._heard += 1
-        if self._heard % _YIELD_EVERY == 0:
-            await asyncio.sleep(0)
 
     async def during(self, wait: Awaitable[None]) -> None:
         """Await something that may hold up all the client sends, and so its answers to pings."""
@@ -96,7 +88,3 @@ class Seat:
         """Called by the wheel while the client is waited for."""
         self.keep_alive()
         return self._patience
-
-
-_YIELD_EVERY = 32
-"""Events"""
