@@ -22,7 +22,7 @@ from asr_hub.model import ProviderName
 from asr_hub.providers.hosted import Hosted
 from asr_hub.providers.known_clip import packaged_clip
 from asr_hub.store.journal import replay
-from asr_hub.store.slices.providers import Health, select_provider
+from asr_hub.store.slices.providers import Health, Provider, select_provider
 
 pytestmark = [pytest.mark.chaos, pytest.mark.engine, pytest.mark.e2e]
 
@@ -69,6 +69,22 @@ async def test_an_utterance_that_ends_the_process_twice_costs_no_other_utterance
         assert [final["hypothesis"]["text"] for final in finals] == [said] * 4
 
 
+async def test_utterances_without_partials_are_tried_as_quickly_as_the_others() -> None:
+    toy = {**TOY, "settings": {"max_streams": 8, "self_test_text": "streaming"}}
+    async with serving(config("toy", "off", toy=toy)) as hub:
+        others = [Client(hub.stream_url, partials=False) for _ in range(4)]
+        for client in others:
+            await client.connect()
+            await client.send(SAFE)
+        # All of them are with the engine when it dies, and so before the deadly one in the line of suspects.
+        await until(hub.hub, lambda state: _toy(state).used == len(others))
+        assert (await die_of_it(hub)).of("error")
+        # Once in company, and twice alone: the last one may not be told yet.
+        assert _toy(hub.hub.store.state).failures in (2, 3)
+        for client in others:
+            await client.cut()
+
+
 async def test_an_engine_in_its_pause_after_many_deaths_leaves_the_utterance_to_the_fallback_at_once() -> None:
     async with serving(config("toy", "off", toy={**TOY, "fallback": "vosk"}, vosk=VOSK)) as hub:
         for _ in range(2):
@@ -82,14 +98,19 @@ async def test_an_engine_in_its_pause_after_many_deaths_leaves_the_utterance_to_
             assert _health(hub.hub.store.state) is Health.FAILED and client.finals == [CLIP.text]
 
 
-def _health(state: Any) -> Health | None:
+def _toy(state: Any) -> Provider:
     record = select_provider(state, ProviderName("toy"))
-    return None if record is None else record.health
+    assert record is not None
+    return record
+
+
+def _health(state: Any) -> Health:
+    return _toy(state).health
 
 
 def _retry_in(state: Any) -> float:
-    record = select_provider(state, ProviderName("toy"))
-    return (record.last_fault.retry_in or 0.0) if record is not None and record.last_fault is not None else 0.0
+    fault = _toy(state).last_fault
+    return (fault.retry_in or 0.0) if fault is not None else 0.0
 
 
 @pytest.mark.parametrize("name", ["vosk", "faster-whisper"])

@@ -28,6 +28,7 @@ from asr_hub.model import AudioFrame, Hypothesis, ProviderName
 from asr_hub.providers.base import Capabilities, Condition, RecognitionOptions, State
 from asr_hub.providers.host.engine import Clip
 from asr_hub.providers.hosted import Hosted
+from asr_hub.providers.hosted_stream import _SUSPECT
 from asr_hub.providers.settings import read_settings
 from asr_hub.providers.worker_messages import Heard
 
@@ -181,6 +182,16 @@ async def test_an_attempt_is_not_spent_on_a_process_that_is_known_to_be_gone() -
             await say(odd, 1)
         # No turn of the loop lies between: the hub's second attempt comes as quickly.
         assert (await say(odd, 2))[-1].text == "2"
+
+
+async def test_a_suspect_that_wants_no_partials_gives_its_turn_on_with_the_engines_first_answer() -> None:
+    async with started(self_test_text="streaming") as odd, odd.stream(QUIET, {_SUSPECT: 0}) as first:
+        await first.push(AudioFrame(speech(1, 2, 3, 4), 0))
+        async with odd.stream(QUIET, {_SUSPECT: 0}) as second:
+            # It did not go ahead without its turn.
+            assert second._trial.is_on
+        await first.end_utterance()
+        assert [heard.text async for heard in first if heard.is_final] == ["1 2 3 4"]
 
 
 async def test_a_machine_out_of_files_when_the_engine_dies_does_not_end_it_for_good() -> None:

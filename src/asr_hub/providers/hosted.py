@@ -158,7 +158,8 @@ class Hosted:
         )
         lend = functools.partial(self._lend, options.patient)
         warnings = not_done(self.name, self.capabilities, options)
-        return HostedStream(self.name, lend, begin, warnings, memory, Trial(self._suspects))
+        on_trial = replace(begin, partials=self.capabilities.partials)
+        return HostedStream(self.name, lend, begin, warnings, memory, trial=Trial(self._suspects), on_trial=on_trial)
 
     async def transcribe(self, pcm: bytes, options: RecognitionOptions) -> Sequence[Hypothesis]:
         async with self.stream(replace(options, partials=False), {}) as stream:

@@ -41,7 +41,9 @@ class HostedStream:
         begin: Begin,
         warnings: tuple[str, ...],
         memory: MutableMapping[str, Any],
+        *,
         trial: Trial,
+        on_trial: Begin,
     ) -> None:
         self.warnings = list(warnings)
         self.suppressed: Suppressed | None = None
@@ -50,6 +52,8 @@ class HostedStream:
         self._memory = memory
         self._trial = trial
         self._begin = begin
+        self._on_trial = on_trial
+        """How it begins on trial: with partials where there are any, since the first one ends the trial."""
         self._taken = AsyncExitStack()
         self._process: HostProcess | None = None
         self._number = 0
@@ -64,7 +68,7 @@ class HostedStream:
     async def __aenter__(self) -> HostedStream:
         async with AsyncExitStack() as taken:
             process = await taken.enter_async_context(self._lend(self._trial if _SUSPECT in self._memory else None))
-            self._number = await process.open(self._begin, self)
+            self._number = await process.open(self._on_trial if self._trial.is_on else self._begin, self)
             self._process = process
             self._taken = taken.pop_all()
         return self
