@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.speech import silence, tone
 
 from asr_hub.app import Serving, serving
 from asr_hub_client import Client, Closed, Final, Refused, SessionOver
+from asr_hub_client.sync import LoopThread
 
 pytestmark = pytest.mark.e2e
 
@@ -146,3 +149,68 @@ def test_two_threads_share_a_session(hub: Serving) -> None:
         finals = list(session.finals())
         speaking.join()
     assert "\n".join(final.hypothesis.text for final in finals) == session.text
+
+
+@pytest.fixture
+def loops() -> Iterator[tuple[LoopThread, LoopThread]]:
+    """Two loops, and no garbage collection but what a test asks for."""
+    gc.disable()
+    try:
+        yield LoopThread(), LoopThread()
+    finally:
+        gc.enable()
+
+
+def begin(loop: LoopThread, work: Coroutine[Any, Any, None]) -> Future[None]:
+    """Run `work` there. Who waits for it can give up, unlike with `run`."""
+    return asyncio.run_coroutine_threadsafe(work, loop._started())
+
+
+async def collect() -> None:
+    gc.collect()
+
+
+def abandon(loop: LoopThread, is_closed: threading.Event) -> None:
+    """Leave an iterator that only garbage collection can find."""
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            is_closed.set()
+
+    iterator = loop.each(endless())
+    next(iterator)
+    cycle: list[object] = [iterator]
+    cycle.append(cycle)
+
+
+def test_an_iterator_that_is_collected_in_the_thread_of_its_loop_is_closed(
+    loops: tuple[LoopThread, LoopThread],
+) -> None:
+    loop, is_closed = loops[0], threading.Event()
+    abandon(loop, is_closed)
+    begin(loop, collect()).result(30)
+    assert is_closed.wait(30)
+    loop.close()
+
+
+def test_no_loop_waits_for_the_loop_of_another_client(loops: tuple[LoopThread, LoopThread]) -> None:
+    loop, other = loops
+    is_closed, may_go_on = threading.Event(), threading.Event()
+
+    async def block() -> None:
+        may_go_on.wait()
+
+    abandon(loop, is_closed)
+    blocking = begin(loop, block())
+    try:
+        begin(other, collect()).result(30)
+        assert not is_closed.is_set()
+    finally:
+        may_go_on.set()
+    blocking.result(30)
+    assert is_closed.wait(30)
+    other.close()
+    loop.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
+from concurrent.futures import Future
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -243,15 +244,13 @@ class LoopThread:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._leaving: set[Future[None]] = set()
+        """Iterators that are closed while nobody waits for it."""
         self.is_closed = False
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Wait for `work` there. An interrupt cancels it. Raises what it raises, and RuntimeError after `close`."""
-        try:
-            future = asyncio.run_coroutine_threadsafe(work, self._started())
-        except RuntimeError:
-            work.close()
-            raise
+        future = self._begun(work)
         try:
             return future.result()
         except BaseException:
@@ -268,7 +267,7 @@ class LoopThread:
                     return
         finally:
             if isinstance(source, AsyncGenerator) and not self.is_closed:
-                self.run(_closed(source))
+                self._leave(source)
 
     def close(self) -> None:
         """Cancel what still runs, and end the thread. May be called twice, and not from the thread itself."""
@@ -279,7 +278,28 @@ class LoopThread:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
 
+    def _leave(self, source: AsyncGenerator[_T, None]) -> None:
+        """Close an iterator, and wait for it where that is safe."""
+        if not _is_loop_running():
+            self.run(_closed(source))
+            return
+        # Garbage collection ends an iterator in any thread. That of a loop would wait for itself, or for another loop
+        # that waits for it.
+        future = self._begun(_closed(source))
+        self._leaving.add(future)
+        future.add_done_callback(self._leaving.discard)
+
+    def _begun(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._started())
+        except RuntimeError:
+            work.close()
+            raise
+
     def _started(self) -> asyncio.AbstractEventLoop:
+        # Without the lock first: garbage collection may come here while this thread, or one that waits, holds it.
+        if (loop := self._loop) is not None:
+            return loop
         with self._lock:
             if self.is_closed:
                 raise RuntimeError("the client is closed; make a new one")
@@ -303,6 +323,15 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+def _is_loop_running() -> bool:
+    """In this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _next(source: AsyncIterator[_T]) -> _T:
