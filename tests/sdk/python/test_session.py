@@ -10,6 +10,7 @@ import pytest
 from tests.hubs import scripted, until, until_empty
 from tests.sdk.python.reach import PROTOCOLS, client
 from tests.speech import silence, tone
+from websockets.asyncio.server import ServerConnection, serve
 
 from asr_hub.app import Serving, serving
 from asr_hub.store.slices.sessions import select_sessions
@@ -218,6 +219,43 @@ async def test_another_server_is_a_named_error(hub: Serving) -> None:
         for protocol in ("websocket", "http"):
             with pytest.raises((Refused, Unreachable)):
                 async with asr.session(protocol=protocol):
+                    pass
+
+
+async def test_a_first_answer_over_websocket_that_is_none_is_a_named_error() -> None:
+    async def answer(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send("hello")
+        await socket.wait_closed()
+
+    async with asyncio.timeout(60), serve(answer, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with AsyncClient(f"http://127.0.0.1:{port}") as asr:
+            with pytest.raises(Unreachable, match="no message of the protocol"):
+                async with asr.session():
+                    pass
+
+
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [
+        (b"data: hello\n\n", "no message of the protocol"),
+        (b"", "the event stream ended"),
+        (b'data: {"type":"audio-ack","seq":1,"audio_offset":0}\n\n', "not with `ready`"),
+    ],
+)
+async def test_an_event_stream_that_does_not_begin_with_ready_is_a_named_error(events: bytes, why: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + events)
+        writer.close()
+        await writer.wait_closed()
+
+    async with asyncio.timeout(60), await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with AsyncClient(f"http://127.0.0.1:{port}", protocol="http") as asr:
+            with pytest.raises(Unreachable, match=why):
+                async with asr.watch("s"):
                     pass
 
 

@@ -170,7 +170,7 @@ class HttpTransport:
                 raise refused_over_http(events.status_code, await events.aread(), events.headers)
             link = HttpLink(self._client, events)
             await link.welcome(take_over=take_over)
-        except httpx.HTTPError as exc:
+        except (LinkBroken, httpx.HTTPError) as exc:
             await events.aclose()
             raise self._unreachable(exc) from exc
         except BaseException:
@@ -178,7 +178,7 @@ class HttpTransport:
             raise
         return link
 
-    def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
+    def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"no hub answers at {self._address.url}: {error or type(error).__name__}")
 
 

@@ -96,6 +96,9 @@ class WebSocketTransport:
             raise Unreachable(f"no hub answers at {self._url}: {exc or type(exc).__name__}") from exc
         try:
             return WebSocketLink(socket, await self._ready(socket, first))
+        except LinkBroken as exc:
+            await socket.close()
+            raise Unreachable(f"no hub answers at {self._url}: {exc}") from exc
         except BaseException:
             await socket.close()
             raise
