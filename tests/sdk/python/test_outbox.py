@@ -67,6 +67,20 @@ class Trial:
         self.on_its_way.clear()
         self.outbox.resume(self.offset)
 
+    def leave(self, _: int) -> None:
+        """Go on in another process."""
+        left = self.outbox
+        self.outbox = Outbox(
+            SMALL,
+            keep_seconds=2,
+            ahead_seconds=2,
+            offset=left.acked,
+            audio=left.kept,
+            commands=left.unanswered,
+            answered=left.answered,
+        )
+        self.cut(0)
+
 
 steps = st.lists(
     st.one_of(
@@ -76,6 +90,7 @@ steps = st.lists(
         st.tuples(st.just(Trial.ack), st.integers(0, 40_000)),
         st.tuples(st.just(Trial.finalize), st.just(0)),
         st.tuples(st.just(Trial.cut), st.just(0)),
+        st.tuples(st.just(Trial.leave), st.just(0)),
     ),
     max_size=60,
 )
@@ -86,12 +101,12 @@ def test_any_cuts_and_any_acknowledgements_leave_every_sample_once_and_in_order(
     steps: list[tuple[Callable[[Trial, int], None], int]], max_bytes: int
 ) -> None:
     trial = Trial(max_bytes)
-    outbox = trial.outbox
     for step, size in steps:
         step(trial, size)
+        outbox = trial.outbox
         assert len(outbox.kept) <= 2 * SMALL.bytes_per_second
         assert outbox.acked <= outbox.sent <= outbox.end
-    while outbox.kept or outbox.has_more or trial.on_its_way:
+    while trial.outbox.kept or trial.outbox.has_more or trial.on_its_way:
         trial.send(20)
         trial.arrive(20)
         trial.ack(trial.offset)
@@ -131,9 +146,32 @@ def test_a_command_that_was_answered_is_not_sent_again() -> None:
     outbox.say(Finalize())
     outbox.say(Clear())
     assert [outbox.next(1), outbox.next(1)] == [Finalize(), Clear()]
-    outbox.take(Endpoint(utterance=1, at=0, reason="finalize"))
+    outbox.take(Endpoint(seq=1, utterance=1, at=0, reason="finalize"))
     outbox.resume(0)
     assert [outbox.next(1), outbox.next(1)] == [Clear(), None]
+
+
+def test_an_answer_that_is_told_again_answers_nothing_else() -> None:
+    answer = Endpoint(seq=7, utterance=1, at=0, reason="finalize")
+    left = Outbox(SMALL)
+    for _ in range(2):
+        left.say(Finalize())
+        assert left.next(1) == Finalize()
+    left.take(answer)
+    outbox = Outbox(SMALL, commands=left.unanswered, answered=left.answered)
+    outbox.resume(0)
+    outbox.take(answer)
+    assert [outbox.next(1), outbox.next(1)] == [Finalize(), None]
+
+
+def test_a_command_that_was_answered_while_nobody_listened_is_not_sent_again() -> None:
+    left = Outbox(SMALL)
+    left.say(Finalize())
+    assert left.next(1) == Finalize()
+    outbox = Outbox(SMALL, commands=left.unanswered, answered=left.answered)
+    outbox.resume(0)
+    outbox.take(Endpoint(seq=7, utterance=1, at=0, reason="finalize"))
+    assert outbox.next(1) is None
 
 
 def test_a_command_with_audio_behind_it_that_arrived_is_not_sent_again() -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import replace
 
 import httpx
+import msgspec
 import pytest
 from tests.hubs import scripted, until_empty
 from tests.sdk.python.proxy import Proxy, proxy
@@ -15,7 +16,7 @@ from tests.speech import silence, tone
 
 from asr_hub.access.keys import new_key
 from asr_hub.app import Serving, serving
-from asr_hub_client import AsyncClient, Final, Refused, SessionLost, SessionState
+from asr_hub_client import AsyncClient, Endpoint, Final, Refused, SessionLost, SessionOver, SessionState
 from asr_hub_client.messages import AnyServerMessage, AudioAck, Partial
 from asr_hub_client.session import Protocol
 
@@ -140,6 +141,37 @@ async def test_a_session_is_taken_up_again_by_another_client(hub: Serving, proto
             await session.send(TALK[half:])
             await session.close()
             assert session.text == await heard(hub, TALK)
+
+
+@every_protocol
+async def test_a_command_without_an_answer_is_said_by_who_takes_the_session_up(
+    hub: Serving, protocol: Protocol
+) -> None:
+    async with asyncio.timeout(120):
+        async with client(hub) as asr, asr.session() as session:
+            await session.send(tone(1.0))
+            await session.finalize()
+            await session.send(silence(0.5))
+            state = await session.detach()
+        state = msgspec.json.decode(msgspec.json.encode(state), type=SessionState)
+        async with client(hub, protocol) as asr, asr.resume(state) as session:
+            async for message in session:
+                if isinstance(message, Endpoint):
+                    break
+            assert (message.reason, message.at) == ("finalize", 1000)
+            assert (await session.close()).audio_offset == 24_000
+
+
+async def test_an_end_without_an_answer_is_said_by_who_takes_the_session_up(hub: Serving) -> None:
+    async with asyncio.timeout(120), client(hub) as asr:
+        async with asr.session() as session:
+            await session.send(tone(1.0))
+            await session.end()
+            state = await session.detach()
+        async with asr.resume(state) as session:
+            with pytest.raises(SessionOver):
+                await session.send(tone(0.1))
+            assert (await session.close()).audio_offset == 16_000
 
 
 async def test_a_hub_that_does_not_come_back_is_told_with_the_audio_that_was_not_heard() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from asr_hub_client.backoff import CAP, delay
 from asr_hub_client.errors import LinkBroken, refused_over_http
 from asr_hub_client.links.link import Address
-from asr_hub_client.messages import AudioFormat
-from asr_hub_client.state import SessionState
+from asr_hub_client.messages import AudioFormat, Configure
+from asr_hub_client.state import SessionState, Unanswered
 from asr_hub_client.tasks import Bell, first_of
 
 pytestmark = pytest.mark.unit
@@ -71,9 +72,24 @@ def test_any_http_answer_is_a_named_error(status: int, body: bytes, retry_after:
     assert str(error)
 
 
+def test_a_state_without_commands_is_read() -> None:
+    text = (
+        '{"session":"abc","seq":1,"format":{"sample_rate":16000,"channels":1,"encoding":"pcm_s16le"},'
+        '"audio_offset":3,"audio":"AAA=","resume_window":60.0}'
+    )
+    state = msgspec.json.decode(text, type=SessionState)
+    assert (state.audio, state.commands) == (bytes(2), ())
+
+
 def test_secrets_are_not_shown() -> None:
     state = SessionState(
-        session="abcdefghijkl", seq=1, format=AudioFormat(), audio_offset=3, audio=b"secret", resume_window=60.0
+        session="abcdefghijkl",
+        seq=1,
+        format=AudioFormat(),
+        audio_offset=3,
+        audio=b"secret",
+        commands=(Unanswered(at=3, command=Configure(hotwords=("secret",))),),
+        resume_window=60.0,
     )
     assert "ghijkl" not in repr(state)
     assert "secret" not in repr(state)

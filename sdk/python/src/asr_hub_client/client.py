@@ -103,7 +103,14 @@ class AsyncClient:
 
     def resume(self, state: SessionState, *, protocol: Protocol | None = None) -> Session:
         """A session that was left with `detach`, wherever that was; `async with` takes it up again."""
-        outbox = Outbox(state.format, keep_seconds=self._keep_seconds, offset=state.audio_offset, audio=state.audio)
+        outbox = Outbox(
+            state.format,
+            keep_seconds=self._keep_seconds,
+            offset=state.audio_offset,
+            audio=state.audio,
+            commands=state.commands,
+            answered=state.answered,
+        )
         attach = Attach(session=state.session, seq=state.seq, take_over=True)
         return Session(attach, self._transport, protocol or self._protocol, outbox)
 

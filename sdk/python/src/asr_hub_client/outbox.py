@@ -11,6 +11,7 @@ once and in order: after a break it says from where, and `resume` sets `sent` th
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from asr_hub_client.messages import (
     Endpoint,
     Finalize,
 )
+from asr_hub_client.state import Unanswered
 
 
 class Audio(NamedTuple):
@@ -71,6 +73,8 @@ class Outbox:
         ahead_seconds: float = 10.0,
         offset: int = 0,
         audio: bytes = b"",
+        commands: Iterable[Unanswered] = (),
+        answered: int = 0,
     ) -> None:
         if keep_seconds < MIN_SECONDS or ahead_seconds < MIN_SECONDS:
             raise ValueError(f"audio is acknowledged once a second, so keep at least {MIN_SECONDS:g} seconds of it")
@@ -78,10 +82,12 @@ class Outbox:
         self._capacity = int(keep_seconds * format.sample_rate)
         self._ahead = int(ahead_seconds * format.sample_rate)
         self._kept = bytearray(audio)
-        self._pending: deque[_Pending] = deque()
+        self._pending = deque(_Pending(it.at, it.command, was_sent=it.was_sent) for it in commands)
         self.acked = offset
         self.sent = offset
-        self.is_closing = False
+        self.answered = answered
+        """`seq` of the last message that answered a command, or would have."""
+        self.is_closing = any(isinstance(pending.command, Close) for pending in self._pending)
         """`Close` was said: nothing more goes in."""
 
     @property
@@ -102,6 +108,11 @@ class Outbox:
     def kept(self) -> bytes:
         """The audio that was not acknowledged."""
         return bytes(self._kept)
+
+    @property
+    def unanswered(self) -> tuple[Unanswered, ...]:
+        """The commands without an answer, in order."""
+        return tuple(Unanswered(at=it.at, command=it.command, was_sent=it.was_sent) for it in self._pending)
 
     def push(self, audio: bytes | memoryview) -> int:
         """Put in as much as there is room for; how many bytes that was. `audio` has whole samples of every channel."""
@@ -146,9 +157,9 @@ class Outbox:
             case AudioAck():
                 self.confirm(message.audio_offset)
             case Endpoint(reason="finalize"):
-                self._answered(Finalize)
+                self._answer(Finalize, message.seq)
             case Endpoint(reason="clear"):
-                self._answered(Clear)
+                self._answer(Clear, message.seq)
             case Closed():
                 self.confirm(message.audio_offset)
                 self._pending.clear()
@@ -194,7 +205,10 @@ class Outbox:
         until = self.end if waiting is None else waiting.at
         return min(until, self.acked + self._ahead, self.sent + samples)
 
-    def _answered(self, kind: type[Command]) -> None:
+    def _answer(self, kind: type[Command], seq: int) -> None:
+        if seq <= self.answered:
+            return
+        self.answered = seq
         for pending in self._pending:
             if pending.was_sent and isinstance(pending.command, kind):
                 self._pending.remove(pending)

@@ -136,6 +136,8 @@ class Watch:
             format=ready.format if ready is not None else AudioFormat(),
             audio_offset=outbox.acked if outbox is not None else 0,
             audio=outbox.kept if outbox is not None else b"",
+            commands=outbox.unanswered if outbox is not None else (),
+            answered=outbox.answered if outbox is not None else 0,
             resume_window=ready.resume_window if ready is not None else 0.0,
         )
 
@@ -429,7 +431,11 @@ class Session(Watch):
         return self.closed
 
     async def detach(self) -> SessionState:
-        """Leave the session without ending it. `hub.resume` goes on where this one is, within the resume window."""
+        """
+        Leave the session without ending it. `hub.resume` goes on where this one is, within the resume window.
+
+        Audio that was not acknowledged and commands without an answer are in the state, and are sent again there.
+        """
         await self._stop()
         self._is_done = True
         self._bell.ring()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from asr_hub_client.messages import AudioFormat
+from asr_hub_client.messages import AudioFormat, Command
+
+
+class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that the hub has not answered."""
+
+    at: int
+    """Samples per channel before it."""
+    command: Command
+    was_sent: bool = False
+    """On any connection, so that its answer may still come."""
 
 
 class SessionState(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +28,10 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     """Samples per channel before `audio`: what the hub has acknowledged."""
     audio: bytes
     """Raw audio that the hub has not acknowledged."""
+    commands: tuple[Unanswered, ...] = ()
+    """In the order they were said. They are said again at their place."""
+    answered: int = 0
+    """`seq` of the last answer to a command, which may be told again after `seq` and answers no other one."""
     resume_window: float
     """Seconds that the session outlives its last publisher."""
 
