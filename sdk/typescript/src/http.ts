@@ -147,6 +147,14 @@ class HttpLink implements Link {
           await this.#tell(out.message);
         }
       }
+    } catch (error) {
+      if (this.#isDone || !(error instanceof HubError) || error.code !== "closing") {
+        throw error;
+      }
+      // No end of the connection: the core sends nothing more, and the events bring what is heard to the end.
+      this.#held = undefined;
+      const { code, message, retryable } = error;
+      this.events.received(JSON.stringify({ type: "error", seq: this.core.seq, code, message, retryable }));
     } finally {
       this.#isPosting = false;
     }
