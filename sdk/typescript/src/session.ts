@@ -35,6 +35,9 @@ export interface SessionOptions extends Partial<CoreLimits> {
 
 type Listener = (event: never) => void;
 
+/** Seconds after which a connection counts as one that holds, though there was nothing to say on it. */
+const HELD = 10;
+
 /**
  * One session. `open` of the hub makes it.
  *
@@ -53,8 +56,12 @@ export class Session implements AsyncIterable<SessionMessage> {
   #backlog: Inbox<SessionMessage> | undefined;
   #link: Link | undefined;
   #attempt = 0;
-  /** Milliseconds, on the clock of Date.now: until then the hub keeps the session. */
+  /** Milliseconds, on the clock of Date.now: until then the session is tried to be taken up again. */
   #deadline = 0;
+  /** What had come through when the deadline was set. */
+  #reached = { seq: -1, acknowledged: -1 };
+  /** When the newest connection was attached, on the same clock. */
+  #attachedAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
   #heardAt = 0;
@@ -274,7 +281,7 @@ export class Session implements AsyncIterable<SessionMessage> {
 
   #attached(ready: Ready): void {
     clearTimeout(this.#timer);
-    this.#attempt = 0;
+    this.#attachedAt = Date.now();
     if (this.#watch === undefined && ready.role === "publisher") {
       this.#watch = setInterval(() => this.#look(), Math.max(100, this.#options.stallSeconds * 250));
     }
@@ -305,7 +312,7 @@ export class Session implements AsyncIterable<SessionMessage> {
     }
     const now = Date.now();
     if (wasLive) {
-      this.#deadline = now + this.#ready.resume_window * 1000;
+      this.#count(now);
       this.#emit("connection", { type: "connection", state: "broken" });
     }
     const told = error instanceof HubError ? (error.retryAfter ?? 0) * 1000 : 0;
@@ -317,6 +324,18 @@ export class Session implements AsyncIterable<SessionMessage> {
     }
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.#connect(), wait);
+  }
+
+  /** After a connection that brought something the next try is made at once, and the whole resume window lies ahead. */
+  #count(now: number): void {
+    const { seq, acknowledged } = this.#core;
+    const window = this.#ready.resume_window;
+    const hasHeld = now - this.#attachedAt >= Math.min(HELD, window) * 1000;
+    if (hasHeld || seq > this.#reached.seq || acknowledged > this.#reached.acknowledged) {
+      this.#reached = { seq, acknowledged };
+      this.#attempt = 0;
+      this.#deadline = now + window * 1000;
+    }
   }
 
   #finish(failure?: Error): void {

@@ -110,6 +110,47 @@ test("it comes back as long as the hub keeps the session, and then says that it 
   }, SessionLost);
 });
 
+test("a connection that only attaches is no progress: pauses grow, and the session is lost in the end", async () => {
+  const session = await opened();
+  const lost = [];
+  session.on("lost", ({ error }) => lost.push(error));
+  network.last.events.broke({ code: 1006 });
+  for (let tick = 0; tick < 480 && lost.length === 0; tick += 1) {
+    mock.timers.tick(250);
+    if (!network.last.isAbandoned) {
+      network.ready();
+      network.last.events.broke({ code: 1006 });
+    }
+  }
+  const tries = network.links.length;
+  assert.ok(tries >= 8 && tries <= 40, `${tries} tries in a minute`);
+  assert.equal(lost.length, 1);
+});
+
+test("what came through makes the next try one at once, and the window whole again", async () => {
+  const progress = [
+    (offset) => network.say({ type: "audio-ack", seq: network.last.core.seq + 1, audio_offset: offset }),
+    (offset) => network.last.events.taken(offset),
+    () => network.say({ type: "applause", seq: network.last.core.seq + 1 }),
+    () => mock.timers.tick(10_000), // Nothing to say is no failure, where the connection holds.
+  ];
+  for (const made of progress) {
+    network = new Network();
+    const session = await opened();
+    for (let turn = 1; turn <= 100; turn += 1) {
+      void session.send(samples(10));
+      made(10 * turn);
+      network.last.events.broke({ code: 1006 });
+      mock.timers.tick(700);
+      network.last.events.broke({ code: 1006, error: new ConnectionFailed("nobody") });
+      mock.timers.tick(700);
+      assert.equal(network.links.length, 1 + 2 * turn);
+      network.ready({ audio_offset: session.acknowledged });
+    }
+    session.leave();
+  }
+});
+
 test("it comes back when the hub says, not before", async () => {
   await opened();
   network.say({ type: "error", code: "slow-client", message: "read faster", retryable: true, retry_after: 5 });
