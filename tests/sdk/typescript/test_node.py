@@ -9,17 +9,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.client import Client
-from tests.hubs import scripted, until_empty
+from tests.hubs import scripted, until, until_empty
 from tests.node import node
 from tests.sdk.typescript.conftest import line
 from tests.speech import silence, tone
 
+from asr_hub.access.bucket import Bucket
 from asr_hub.access.keys import new_key
 from asr_hub.app import Serving, serving
 from asr_hub.config.schema import Config
 from asr_hub.providers.known_clip import packaged_clip
+from asr_hub.store.slices.sessions import select_sessions
 
 pytestmark = pytest.mark.e2e
 
@@ -108,6 +111,57 @@ async def test_a_hub_that_closes_the_session_by_itself_says_so_last(sdk: Path, t
     async with serving(scripted(sessions={"idle_timeout_s": 0.2})) as hub:
         told = await speak(sdk, hub.url, transport, audio, "", "wait")
         assert told["closed"]["reason"] not in ("", "close")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_session_closed_from_elsewhere_while_it_speaks_is_heard_to_its_end(
+    sdk: Path, transport: str, tmp_path: Path
+) -> None:
+    audio = tmp_path / "long.raw"
+    audio.write_bytes(SPEECH * 4)
+    # So slow that audio is still on its way when the session is closed.
+    async with serving(scripted({"faults": {"cost": 0.3}})) as hub, httpx.AsyncClient(base_url=hub.url) as rest:
+        speaking = asyncio.create_task(speak(sdk, hub.url, transport, audio, "", "wait"))
+        await until(hub.hub, lambda state: any(one.audio_offset >= 48_000 for one in select_sessions(state)), 60)
+        (session,) = hub.hub.records()
+        assert (await rest.delete(f"/v1/sessions/{session.id}")).status_code == 202
+        told = await speaking
+        assert "error" not in told, told
+        assert texts(told)
+        assert told["messages"][-1] == told["closed"]
+        assert told["closed"]["audio_offset"] < len(SPEECH) * 2
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_quota_that_is_used_up_is_waited_for(
+    sdk: Path, transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio = tmp_path / "short.raw"
+    audio.write_bytes(SPEECH[:128_000])
+    made = new_key()
+    config = scripted(access={"keys": {"app": {"id": made.id, "hash": made.sha256, "audio_s_per_hour": 2.0}}})
+    # An hour's worth comes back in two seconds.
+    monkeypatch.setattr("asr_hub.access.grant.Bucket", lambda size, rate, *, now: Bucket(size, rate * 1800, now=now))
+    async with serving(config) as hub:
+        told = await speak(sdk, hub.url, transport, audio, made.secret)
+    assert "error" not in told, told
+    assert told["closed"]["audio_offset"] == 64_000
+    assert told["states"].count("broken") == told["states"].count("live") >= 1
+    assert not of(told, "gap")
+    async with serving(scripted()) as hub:
+        assert texts(told) == texts(await speak(sdk, hub.url, transport, audio)) != []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_quota_that_comes_back_after_the_resume_window_loses_the_session_at_once(
+    sdk: Path, transport: str, audio: Path
+) -> None:
+    made = new_key()
+    config = scripted(access={"keys": {"app": {"id": made.id, "hash": made.sha256, "audio_s_per_hour": 2.5}}})
+    async with serving(config) as hub:
+        told = await speak(sdk, hub.url, transport, audio, made.secret)
+    assert told["error"] == "SessionLost"
+    assert "all the audio it may for now" in told["message"]
 
 
 async def test_a_key_is_brought_by_every_way(sdk: Path, audio: Path) -> None:
