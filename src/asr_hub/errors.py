@@ -5,6 +5,7 @@ Every error the hub raises on purpose.
   + ConfigError             a setting is missing or wrong
   + ClientError             the peer broke a rule; the same request will fail again
     - ProtocolError           a message that cannot be parsed or is not allowed now
+      * SessionClosing          it crossed the news that the session closes
     - UnsupportedAudio        audio the hub cannot take
     - NotFound                no such session, provider or file
     - Conflict                somebody else holds what was asked for
@@ -65,6 +66,12 @@ class ClientError(HubError):
 
 class ProtocolError(ClientError):
     code = "protocol"
+
+
+class SessionClosing(ProtocolError):
+    """Nobody's fault: the hub closes the session, and what the client says meanwhile is not taken."""
+
+    code = "closing"
 
 
 class UnsupportedAudio(ClientError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,8 +13,10 @@ from tests.peers.base import Message, Peer, Refused
 from tests.peers.http import HttpPeer
 from tests.peers.websocket import WebSocketPeer
 from tests.speech import silence, tone
+from websockets.exceptions import ConnectionClosed
 
 from asr_hub.app import Serving, serving
+from asr_hub.model import SessionId
 
 pytestmark = pytest.mark.e2e
 
@@ -229,3 +232,21 @@ async def test_a_dropped_publisher_comes_back_without_gap_or_duplicate(make: typ
     ]
     numbers = [m["utterance"] for m in (*first.messages, *second.messages) if m["type"] == "final"]
     assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("make", PEERS, ids=lambda it: it.__name__)
+async def test_who_speaks_on_while_the_hub_closes_the_session_hears_its_end(make: type[Peer]) -> None:
+    slow = scripted({"faults": {"cost": 1.0}}, server={"port": 0, "grpc_port": 0})
+    async with serving(slow) as hub, make(hub) as peer:
+        await peer.start()
+        await say(peer, HALF)
+        await peer.wait_for("partial")
+        hub.hub.close(SessionId(peer.session), "test")
+        # As much as is on the way before the news of it arrives, and more pieces than errors are forgiven.
+        with contextlib.suppress(Refused, OSError, ConnectionClosed):
+            for _ in range(100):
+                await peer.send(silence(0.02))
+        closed = await peer.wait_for("closed")
+        assert (closed["reason"], closed["audio_offset"]) == ("test", len(HALF) // 2)
+        assert len(peer.finals) == 1
+        assert peer.of("error") == []

@@ -304,6 +304,14 @@ async def test_half_a_sample_at_the_end_is_told_and_the_session_goes_on(hub: Run
     assert await hub.hear(path, silence(0.5), offset=8000) == 16_000
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json", "text/plain"])
+async def test_a_body_that_is_plainly_no_audio_is_refused_by_its_type(hub: Running, kind: str) -> None:
+    path = await hub.open()
+    answer = await hub.http.post(f"{path}/audio", content=SPEECH, headers={"Content-Type": kind})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (415, "unsupported-audio")
+
+
 async def test_a_file_is_no_raw_audio(hub: Running) -> None:
     path = await hub.open()
     status, error = await hub.refused(path, b"RIFF\x00\x10\x00\x00WAVEfmt " + SPEECH)

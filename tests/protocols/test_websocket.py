@@ -90,6 +90,18 @@ def test_a_session_on_uvloop() -> None:
 # The handshake.
 
 
+async def test_what_comes_right_behind_start_is_refused_after_ready(server: Server) -> None:
+    async with server.connect() as client:
+        # One write, so that the hub reads both at once.
+        client.transport.pause_reading()
+        for text in ('{"type":"start"}', "{nope"):
+            client.protocol.send_text(text.encode())
+        client.transport.write(b"".join(client.protocol.data_to_send()))
+        client.transport.resume_reading()
+        _, error = await hear(client, "ready", "error")
+        assert error["code"] == "bad-json"
+
+
 @pytest.mark.parametrize(
     ("offered", "chosen"),
     [

@@ -84,7 +84,7 @@ class Plausible:
         if kind is not None:
             raise UnsupportedAudio(
                 f"this is a file ({kind}), not raw {self._format.encoding}: send the samples alone, "
-                "or upload the file for transcription",
+                "or let `asr-hub transcribe` read the file",
                 code="container-in-raw-audio",
             )
 

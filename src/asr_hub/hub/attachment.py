@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from asr_hub.errors import Conflict, ProtocolError, TooLarge, UnsupportedAudio
+from asr_hub.errors import Conflict, ProtocolError, SessionClosing, TooLarge, UnsupportedAudio
 from asr_hub.hub.session import LiveSession
 from asr_hub.model import Role
 from asr_hub.store.event import Event
@@ -123,4 +123,4 @@ class Attachment:
     def _must_publish(self) -> None:
         self._must_own()
         if self._live.is_closing or self._live.is_over:
-            raise ProtocolError("the session is closing: it takes nothing more; wait for `closed`", code="closing")
+            raise SessionClosing("the session is closing: it takes nothing more; wait for `closed`")

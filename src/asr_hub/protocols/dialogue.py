@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from asr_hub.access.grant import ANYBODY, Grant
-from asr_hub.errors import HubError
+from asr_hub.errors import HubError, SessionClosing
 from asr_hub.protocols.port import AttachmentPort, HubPort, join, obey
 from asr_hub.wire.conversation import Conversation, Limits, Refusal, State
 from asr_hub.wire.messages import AnyClientMessage, Attach, Start
@@ -56,8 +57,10 @@ class Dialogue:
         if attachment is None:
             return
         self._room.clear()
-        if not attachment.push(audio):
-            await self._room.wait()
+        # What crossed the news that the session closes is not taken, and `closed` says how much was.
+        with contextlib.suppress(SessionClosing):
+            if not attachment.push(audio):
+                await self._room.wait()
 
     async def read(self) -> list[bytes]:
         """
@@ -104,5 +107,6 @@ class Dialogue:
             self._conversation.opened(attachment.role)
             self._news.set()
         elif self._attachment is not None:
-            obey(self._attachment, message)
+            with contextlib.suppress(SessionClosing):
+                obey(self._attachment, message)
         return message

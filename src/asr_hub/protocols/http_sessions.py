@@ -177,6 +177,7 @@ def _add_audio(api: APIRouter, hub: HubPort, publishers: Publishers, speaker: An
         is_read = False
         try:
             _check_encoding(request.headers)
+            _check_type(request.headers)
             publisher = publishers.hold(id, grant, take_over=take_over)
             async with publisher.turn(take_over=take_over):
                 body = publisher.body(offset)
@@ -269,6 +270,13 @@ def _offset(hub: HubPort, session: SessionId, publisher: Publisher | None, error
 def _check_encoding(headers: Mapping[str, str]) -> None:
     if (encoding := headers.get("content-encoding", "identity")) != "identity":
         raise UnsupportedAudio(f"the body is encoded with {encoding[:32]!r}; send the samples as they are")
+
+
+def _check_type(headers: Mapping[str, str]) -> None:
+    """Audio may be called anything that is not plainly something else: curl calls it a form."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith(("multipart/", "text/")) or kind == "application/json":
+        raise UnsupportedAudio(f"the body is {kind[:64]}, not audio; send the raw samples, as application/octet-stream")
 
 
 def _last_seq(last_event_id: str | None, seq: int | None) -> int | None:

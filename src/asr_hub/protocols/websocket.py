@@ -48,7 +48,7 @@ except ImportError:
 
 from asr_hub.access.door import OpenDoor
 from asr_hub.access.grant import ANYBODY
-from asr_hub.errors import HubError, Overloaded, ProtocolError, SlowClient, TooLarge
+from asr_hub.errors import HubError, Overloaded, ProtocolError, SessionClosing, SlowClient, TooLarge
 from asr_hub.protocols.admission import offered_secret, query_of, secret_of
 from asr_hub.protocols.http import told
 from asr_hub.protocols.origins import check_origin
@@ -404,6 +404,9 @@ class Lane(asyncio.Protocol):
                 self._has_room = False
                 if not self._transport.is_closing():
                     self._transport.pause_reading()
+        except SessionClosing:
+            # It crossed the news, and `closed` says how much was taken.
+            pass
         except HubError as error:
             self._refuse(error)
         except Exception:  # noqa: BLE001  the edge: a defect of the hub ends one connection, and is told and logged
@@ -415,7 +418,11 @@ class Lane(asyncio.Protocol):
             return
         try:
             self._obey(self._conversation.receive_text(text))
+        except SessionClosing:
+            pass
         except HubError as error:
+            # `ready` and what the error's `seq` repeats go first.
+            self._flush()
             self._refuse(error)
         except Exception:  # noqa: BLE001  the edge, as in _hear
             self._break_down()

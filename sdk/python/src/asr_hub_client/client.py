@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 from urllib.parse import urlsplit
 
 import httpx
@@ -177,7 +177,7 @@ class AsyncClient:
         return answer.content
 
     def _transport(self, protocol: Protocol) -> Transport:
-        """Raises MissingExtra."""
+        """Raises ValueError where there is no such protocol, MissingExtra."""
         if (transport := self._transports.get(protocol)) is None:
             transport = self._transports[protocol] = self._made(protocol)
         return transport
@@ -196,6 +196,7 @@ class AsyncClient:
                 from asr_hub_client.links.grpc import GrpcTransport
 
                 return GrpcTransport(self._address)
+        raise ValueError(f"{protocol!r} is no protocol of this client; use one of {', '.join(get_args(Protocol))}")
 
 
 def _base(url: str) -> str:

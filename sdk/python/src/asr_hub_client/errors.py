@@ -5,7 +5,7 @@ Every error that this package raises on purpose.
   + Refused           the hub said no: `code` and the message say why and what to do
     - Unauthorized      no key, the wrong one, or one that is not good for this
   + Unreachable       no hub answers at this address
-  + SessionLost       the connection broke, and the session could not be taken up again
+  + SessionLost       the session could not be taken up again after a break, or the hub ended it before it took all audio
   + SessionOver       audio or a command came after the end of the session
   + MissingExtra      an optional package is not installed
   + UnreadableAudio   a file that cannot be decoded here
@@ -52,15 +52,17 @@ class Unreachable(HubClientError):
 
 class SessionLost(HubClientError):
     """
-    The connection broke, and the session could not be taken up again.
+    The connection broke and the session could not be taken up again, or the hub ended it before it took all audio.
 
     `audio` is what was said and not acknowledged, with what was given to the call that raised this: send it in a new
     session to have it heard.
     """
 
-    def __init__(self, message: str, *, state: SessionState) -> None:
+    def __init__(self, message: str, *, state: SessionState, reason: str | None = None) -> None:
         super().__init__(message)
         self.state = state
+        self.reason = reason
+        """That of `Closed`, such as `shutdown`, where the hub ended the session."""
 
     @property
     def audio(self) -> bytes:
@@ -69,7 +71,7 @@ class SessionLost(HubClientError):
 
     def with_more(self, audio: bytes) -> SessionLost:
         """The same, for a call that had more to say."""
-        return SessionLost(str(self), state=replace(self.state, audio=self.state.audio + audio))
+        return SessionLost(str(self), state=replace(self.state, audio=self.state.audio + audio), reason=self.reason)
 
 
 class SessionOver(HubClientError):

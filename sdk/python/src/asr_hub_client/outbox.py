@@ -79,6 +79,7 @@ class Outbox:
         if keep_seconds < MIN_SECONDS or ahead_seconds < MIN_SECONDS:
             raise ValueError(f"audio is acknowledged once a second, so keep at least {MIN_SECONDS:g} seconds of it")
         self._frame = format.bytes_per_frame
+        self._rate = format.sample_rate
         self._capacity = int(keep_seconds * format.sample_rate)
         self._ahead = int(ahead_seconds * format.sample_rate)
         self._kept = bytearray(audio)
@@ -108,6 +109,11 @@ class Outbox:
     def kept(self) -> bytes:
         """The audio that was not acknowledged."""
         return bytes(self._kept)
+
+    @property
+    def seconds(self) -> float:
+        """How much audio that is."""
+        return (self.end - self.acked) / self._rate
 
     @property
     def unanswered(self) -> tuple[Unanswered, ...]:

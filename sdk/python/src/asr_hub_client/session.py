@@ -78,6 +78,7 @@ class Watch:
         self._hang_up = asyncio.Event()
         self._has_progressed = False
         self._error: BaseException | None = None
+        self._is_error_told = False
         self._is_done = False
         self.transcript = Transcript()
         self.closed: Closed | None = None
@@ -167,8 +168,7 @@ class Watch:
         while True:
             await self._until(lambda: len(self._inbox) > 0)
             if (message := self._inbox.pop()) is None:
-                if self._error is not None:
-                    raise self._error
+                self._must_be_well()
                 return
             yield message
 
@@ -177,9 +177,13 @@ class Watch:
         self.ready  # noqa: B018  raises where the session is not open
         await self._bell.until(lambda: is_so() or self._is_done)
 
-    def _must_go_on(self) -> None:
+    def _must_be_well(self) -> None:
         if self._error is not None:
+            self._is_error_told = True
             raise self._error
+
+    def _must_go_on(self) -> None:
+        self._must_be_well()
         if self._is_done:
             reason = self.closed.reason if self.closed is not None else "you left it"
             raise SessionOver(f"the session is over ({reason}); open a new one")
@@ -209,9 +213,21 @@ class Watch:
             self._bell.ring()
 
     def _check_end(self, closed: Closed) -> None:
-        """Raises Refused where the hub ended the session for a fault. The error that says more may come behind."""
-        if self._outbox is not None and closed.reason in _FAULTS:
+        """
+        Raises Refused where the hub ended the session for a fault, and SessionLost where audio was not taken.
+
+        The error that says more about a fault may come behind.
+        """
+        if self._outbox is None:
+            return
+        if closed.reason in _FAULTS:
             raise refused(closed.reason, f"the hub closed the session: {closed.reason}")
+        if seconds := self._outbox.seconds:
+            raise SessionLost(
+                f"the hub closed the session ({closed.reason}) and did not take the last {seconds:.1f} s of audio",
+                state=self.state,
+                reason=closed.reason,
+            )
 
     async def _converse(self, link: Link) -> LinkBroken | None:
         """One connection until it is over. Why it broke, or nothing where it was left on purpose."""
@@ -343,7 +359,8 @@ class Session(Watch):
     and the hub ends the session after its resume window.
 
     Audio is kept until the hub acknowledges it and sent again after a break. Where it cannot be taken up again within
-    the resume window, SessionLost has the audio that was not acknowledged.
+    the resume window, or the hub ends the session before it took all of it, SessionLost has the audio that was not
+    acknowledged.
     """
 
     def __init__(
@@ -367,6 +384,8 @@ class Session(Watch):
                 await self.close()
         finally:
             await self._stop()
+        if kind is None and not self._is_error_told:
+            self._must_be_well()
 
     async def send(self, audio: bytes | bytearray | memoryview) -> None:
         """
@@ -380,6 +399,7 @@ class Session(Watch):
             raise ValueError(f"{len(data)} bytes are not whole samples of {frame} bytes; send whole ones")
         while len(data):
             if isinstance(self._error, SessionLost):
+                self._is_error_told = True
                 raise self._error.with_more(bytes(data))
             self._must_listen()
             data = data[self._out.push(data) :]
@@ -421,11 +441,14 @@ class Session(Watch):
             await self._say(Close())
 
     async def close(self) -> Closed:
-        """End the session; returns when everything is final. The messages can still be read."""
+        """
+        End the session; returns when everything is final. The messages can still be read.
+
+        `reason` of what it returns is not `close` where the hub, or somebody else, ended the session first.
+        """
         await self.end()
         await self._until(lambda: False)
-        if self._error is not None:
-            raise self._error
+        self._must_be_well()
         if self.closed is None:
             raise SessionOver("the session was left before it was over")
         return self.closed
@@ -448,18 +471,19 @@ class Session(Watch):
         try:
             while True:
                 await self._until(lambda: len(self._inbox) > 0 or _has_failed(speaking))
-                if _has_failed(speaking):
+                # Where it failed because the session is over, what the session said is still to be read.
+                if _has_failed(speaking) and not self._is_done:
                     break
                 if (message := self._inbox.pop()) is None:
                     break
                 yield message
-            if self._error is not None:
-                raise self._error
         finally:
             speaking.cancel()
             await asyncio.wait((speaking,))
+        # A SessionLost of `send` has the audio besides that it was given.
         if not speaking.cancelled() and (error := speaking.exception()) is not None:
             raise error
+        self._must_be_well()
 
     async def _speak(self, source: AsyncIterable[bytes] | Iterable[bytes]) -> None:
         async for audio in _each(source):

@@ -48,13 +48,7 @@ async def hear_whole(
 
 async def _speak(dialogue: Dialogue, format: AudioFormat, audio: bytes, limits: Limits) -> None:
     for piece in pieces(audio, format, limits.max_audio_bytes):
-        try:
-            await dialogue.hear(piece)
-        except ProtocolError as error:
-            if error.code == "closing":
-                # Somebody else ended the session; `closed` says why.
-                return
-            raise
+        await dialogue.hear(piece)
     if not dialogue.is_over:
         dialogue.take(Close())
 
