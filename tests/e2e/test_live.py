@@ -77,6 +77,18 @@ async def test_finalize_is_answered_in_the_middle_of_speech(hub: Serving) -> Non
         assert second["hypothesis"]["text"]
 
 
+async def test_the_end_of_a_session_is_told_again_to_who_lost_it_on_the_way(hub: Serving) -> None:
+    async with Client(hub.stream_url) as client:
+        await client.send(SPEECH)
+        await client.send({"type": "close"})
+        await client.wait_for("closed")
+    # All of it was written to its socket, which is not the same as that it arrived.
+    assert client.session is not None
+    async with Client.attaching(hub.stream_url, client.session, seq=1) as again:
+        await again.wait_for("closed")
+        assert again.finals == client.finals
+
+
 async def test_finalize_is_answered_where_nothing_was_said(hub: Serving) -> None:
     async with Client(hub.stream_url) as client:
         await client.send({"type": "finalize"})

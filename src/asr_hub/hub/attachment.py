@@ -31,7 +31,7 @@ class Owner(Protocol):
 
     def abandon(self, session: LiveSession, reason: str) -> None: ...
 
-    def leave(self, session: LiveSession, key: int, protocol: str, *, has_read_all: bool) -> None: ...
+    def leave(self, session: LiveSession, key: int, protocol: str) -> None: ...
 
 
 class Attachment:
@@ -112,7 +112,7 @@ class Attachment:
         return self._cursor
 
     def detach(self) -> None:
-        self._hub.leave(self._live, self._key, self._protocol, has_read_all=self.is_over)
+        self._hub.leave(self._live, self._key, self._protocol)
 
     def _must_own(self) -> None:
         if self.role is not Role.PUBLISHER:

@@ -291,15 +291,13 @@ class Hub:
             offset = session.channel.offset
             self.dispatch(SessionClosed(at=self.now(), session=session.id, reason=reason, audio_offset=offset))
 
-    def leave(self, session: LiveSession, key: int, protocol: str, *, has_read_all: bool) -> None:
+    def leave(self, session: LiveSession, key: int, protocol: str) -> None:
         """A connection detached."""
         reader = session.leave(key)
         if reader is None:
             return
         if not session.is_over:
             self.dispatch(SessionDetached(at=self.now(), session=session.id, role=reader.role, protocol=protocol))
-        elif reader.role is Role.PUBLISHER and has_read_all:
-            self._forget(session.id)
 
     @property
     def sessions(self) -> int:

@@ -107,8 +107,7 @@ class Publisher:
     """
     One session's publisher over HTTP. Every request is given it by `hold`; bodies take their turns in `turn`.
 
-    Its own messages are never read: they cost nothing unread, and a publisher that had read `closed` would take the
-    session's log with it when it leaves.
+    Its own messages are never read: they cost nothing unread.
     """
 
     def __init__(self, owner: Publishers, principal: str) -> None:
