@@ -75,6 +75,8 @@ class Recording:
         self._is_speaking = False
         self._now = 0
         """Milliseconds of audio since the recording began, as far as is known."""
+        self._was_ended = False
+        """The hub ended the last recording: what the client says until the next one crossed the news."""
 
     # What the client says.
 
@@ -101,19 +103,19 @@ class Recording:
 
         A recorder that is told to stop sends what is still in its buffers: that is no mistake. Raises ProtocolError.
         """
-        if self.state is State.IDLE:
+        if self.state is State.IDLE and not self._was_ended:
             raise ProtocolError(
                 "`audio_data` came before `start_recording`; emit that first, once for each recording",
                 code="not-started",
             )
         audio = _audio(data)
-        return None if self.state is State.STOPPING else audio
+        return audio if self.state is State.RECORDING else None
 
     def stop(self, reason: str = "close") -> list[Event]:
         """The recording ends; nothing to say where it is ending already. Raises ProtocolError where none runs."""
-        if self.state is State.IDLE:
+        if self.state is State.IDLE and not self._was_ended:
             raise ProtocolError("`stop_recording` came while nothing is recorded", code="not-started")
-        if self.state is State.STOPPING:
+        if self.state is not State.RECORDING:
             return []
         self.state = State.STOPPING
         return [
@@ -211,10 +213,12 @@ class Recording:
 
     def _closed(self, closed: Closed) -> list[Event]:
         # Who did not ask for the end is told of it as if they had: nothing else ends the display of a recording.
-        events = [] if self.state is State.STOPPING else self.stop(closed.reason)
+        was_ended = self.state is State.RECORDING
+        events = self.stop(closed.reason) if was_ended else []
         self.state = State.IDLE
         events.append(Event("final_result", self._result(closed)))
         self._reset()
+        self._was_ended = was_ended
         return events
 
     def _result(self, closed: Closed) -> dict[str, Any]:
