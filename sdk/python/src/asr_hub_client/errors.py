@@ -5,7 +5,7 @@ Every error that this package raises on purpose.
   + Refused           the hub said no: `code` and the message say why and what to do
     - Unauthorized      no key, the wrong one, or one that is not good for this
   + Unreachable       no hub answers at this address
-  + SessionLost       the session could not be taken up again after a break, or the hub ended it before it took all audio
+  + SessionLost       not to be taken up again after a break, or ended by the hub before it took all audio
   + SessionOver       audio or a command came after the end of the session
   + MissingExtra      an optional package is not installed
   + UnreadableAudio   a file that cannot be decoded here
