@@ -38,7 +38,13 @@ async def serve(config: Config, *, read: Callable[[], Config] | None = None) -> 
             loop.add_signal_handler(number, asked.set)
         if running.tls is not None:
             _log.info("hub.certificate", sha256=running.tls.fingerprint)
-        _log.info("hub.serving", url=running.url, docs=f"{running.url}/docs", stream=running.stream_url, grpc_port=running.grpc_port)
+        _log.info(
+            "hub.serving",
+            url=running.url,
+            docs=f"{running.url}/docs",
+            stream=running.stream_url,
+            grpc_port=running.grpc_port,
+        )
         await asked.wait()
         asked.clear()
         _log.info("hub.draining", sessions=running.hub.sessions)

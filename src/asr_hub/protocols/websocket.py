@@ -21,6 +21,7 @@ past the library's parser (`_take_plain`); everything else goes through it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections import deque
@@ -418,8 +419,6 @@ class Lane(asyncio.Protocol):
             return
         try:
             self._obey(self._conversation.receive_text(text))
-        except SessionClosing:
-            pass
         except HubError as error:
             # `ready` and what the error's `seq` repeats go first.
             self._flush()
@@ -434,7 +433,8 @@ class Lane(asyncio.Protocol):
         attachment = self._attachment
         if attachment is None:
             return
-        obey(attachment, message)
+        with contextlib.suppress(SessionClosing):
+            obey(attachment, message)
 
     def _attach(self, message: Start | Attach) -> None:
         attachment = self._attachment = join(
