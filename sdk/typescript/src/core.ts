@@ -148,6 +148,19 @@ export class SessionCore {
     return Math.max(0, this.#bytes(this.#limits.keepSeconds) - this.#kept);
   }
 
+  /** The audio that was pushed and that the hub has not taken. */
+  get unheard(): Uint8Array<ArrayBuffer> {
+    const parts = this.#entries.flatMap((entry) => {
+      if (!("data" in entry)) {
+        return [];
+      }
+      return [entry.data.subarray(Math.max(0, this.acknowledged - entry.at) * frameBytes(this.format))];
+    });
+    const whole = new Uint8Array(parts.reduce((size, part) => size + part.byteLength, 0));
+    parts.reduce((at, part) => (whole.set(part, at), at + part.byteLength), 0);
+    return whole;
+  }
+
   /** The first message of a new connection. */
   opening(): Start | Attach {
     const ready = this.ready;
@@ -335,7 +348,6 @@ export class SessionCore {
     } else if (message.type === "closed") {
       this.state = "over";
       this.acknowledge(message.audio_offset);
-      this.#forgetWhile(() => true);
     }
     told.push(message);
     return told;

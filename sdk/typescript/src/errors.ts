@@ -26,9 +26,34 @@ export class ConnectionFailed extends AsrHubError {
   override name = "ConnectionFailed";
 }
 
-/** The session is gone and cannot be resumed. `cause` says why; audio that was not acknowledged was not heard. */
+/** Why a session is lost. */
+export interface Loss extends ErrorOptions {
+  audio?: Uint8Array<ArrayBuffer>;
+  reason?: string | undefined;
+}
+
+/** The session cannot be resumed, which `cause` explains, or the hub ended it before it took all audio. */
 export class SessionLost extends AsrHubError {
   override name = "SessionLost";
+  /** What the hub has not acknowledged, as bytes of the session's format: send it in a new session to have it heard. */
+  readonly audio: Uint8Array<ArrayBuffer>;
+  /** That of `closed`, such as `shutdown`, where the hub ended the session. */
+  readonly reason: string | undefined;
+
+  constructor(message: string, { audio = new Uint8Array(0), reason, ...options }: Loss = {}) {
+    super(message, options);
+    this.audio = audio;
+    this.reason = reason;
+  }
+
+  /** The same, for a call that had more to say. */
+  withMore(more: Uint8Array): SessionLost {
+    const audio = new Uint8Array(this.audio.byteLength + more.byteLength);
+    audio.set(this.audio);
+    audio.set(more, this.audio.byteLength);
+    const options = this.cause === undefined ? {} : { cause: this.cause };
+    return new SessionLost(this.message, { ...options, audio, reason: this.reason });
+  }
 }
 
 /** The reader of a session's messages fell too far behind; the session itself goes on. */

@@ -7,6 +7,8 @@ import type { Start } from "./messages.js";
 import { Session, type SessionOptions } from "./session.js";
 import { overWebSocket, type WebSocketConstructor, webSockets } from "./websocket.js";
 
+const TRANSPORTS: readonly string[] = ["websocket", "http"];
+
 export interface AsrHubOptions {
   /** Where the hub is: `http://127.0.0.1:8765`. */
   url: string | URL;
@@ -58,11 +60,14 @@ export class AsrHub {
   readonly #options: AsrHubOptions;
   readonly #ask: Ask;
 
-  /** Throws a TypeError for what is no address. */
+  /** Throws a TypeError for what is no address, and for a transport that there is none of. */
   constructor(options: AsrHubOptions) {
     const url = new URL(options.url);
     if (!["http:", "https:"].includes(url.protocol)) {
       throw new TypeError(`the url of a hub begins with http:// or https://, not ${url.protocol}//`);
+    }
+    if (!TRANSPORTS.includes(options.transport ?? "websocket")) {
+      throw new TypeError(`${JSON.stringify(options.transport)} is no transport of this client; use one of ${TRANSPORTS.join(", ")}`);
     }
     this.#base = url.origin + url.pathname.replace(/\/+$/, "");
     this.#options = options;

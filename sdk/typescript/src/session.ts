@@ -1,6 +1,6 @@
 /** One session with the hub, over as many connections as it takes. */
 
-import { backoff, type Command, type CoreLimits, type Ending, SessionCore, type SessionMessage } from "./core.js";
+import { backoff, type Command, type CoreLimits, type Ending, frameBytes, SessionCore, type SessionMessage } from "./core.js";
 import { AsrHubError, ConnectionFailed, HubError, SessionLost } from "./errors.js";
 import { Inbox } from "./inbox.js";
 import type { Dial, Link } from "./link.js";
@@ -13,10 +13,10 @@ export interface ConnectionChange {
   state: "live" | "broken";
 }
 
-/** The session is gone. */
+/** The session is gone. A HubError where the hub refused its audio for good. */
 export interface Lost {
   type: "lost";
-  error: SessionLost;
+  error: SessionLost | HubError;
 }
 
 /** What `on` can be asked for, by its type. */
@@ -38,14 +38,32 @@ type Listener = (event: never) => void;
 /** Seconds after which a connection counts as one that holds, though there was nothing to say on it. */
 const HELD = 10;
 
+/** Reasons why the hub ends a session for what its client sent, or for a defect of its own. They are codes of errors. */
+const FAULTS = new Set([
+  "unsupported-audio",
+  "unsupported-rate",
+  "unsupported-channels",
+  "odd-byte-count",
+  "container-in-raw-audio",
+  "float32-as-int16",
+  "int16-as-float32",
+  "float32-not-normalised",
+  "wrong-byte-order",
+  "internal-error",
+]);
+
 /**
  * One session. `open` of the hub makes it.
  *
- * Read it with `on` or with `for await`; the loop ends after `closed`, and throws SessionLost where the session is lost.
+ * Read it with `on` or with `for await`; the loop ends after `closed`, and throws SessionLost where the session is lost or
+ * the hub ended it before it took all audio, and HubError where the hub refused that audio.
  * A loop is told everything since the session was opened; one that begins later than another, what comes from then on.
  */
 export class Session implements AsyncIterable<SessionMessage> {
-  /** The last message, when the session has ended; rejected where it was lost, or left by `leave`. */
+  /**
+   * The last message, when the session has ended. Its `reason` is not `close` where the hub, or somebody else, ended it.
+   * Rejected with what the loop throws, and where the session was left by `leave`.
+   */
   readonly closed: Promise<Closed>;
 
   readonly #core: SessionCore;
@@ -128,7 +146,8 @@ export class Session implements AsyncIterable<SessionMessage> {
    * Send audio. Resolved when it is kept for sending, and so at once unless the hub is behind or the connection is
    * broken: whoever waits for it holds no more than `keepSeconds` of audio. What is not waited for is copied and kept.
    *
-   * Throws a RangeError for half a sample; rejected with SessionLost where the session is gone.
+   * Throws a RangeError for half a sample; rejected with SessionLost where the session is gone, whose `audio` ends with what
+   * of this call was not kept.
    */
   async send(audio: AudioData): Promise<void> {
     const bytes = toBytes(audio, this.format);
@@ -138,15 +157,20 @@ export class Session implements AsyncIterable<SessionMessage> {
       return;
     }
     const copy = bytes.slice();
-    await this.#inOrder(async () => {
-      for (let at = 0; at < copy.byteLength; ) {
-        const room = await this.#room();
-        const piece = copy.subarray(at, at + room);
-        this.#core.push(piece);
-        at += piece.byteLength;
-        this.#link?.pump();
-      }
-    });
+    let at = 0;
+    try {
+      await this.#inOrder(async () => {
+        while (at < copy.byteLength) {
+          const room = await this.#room();
+          const piece = copy.subarray(at, at + room);
+          this.#core.push(piece);
+          at += piece.byteLength;
+          this.#link?.pump();
+        }
+      });
+    } catch (error) {
+      throw error instanceof SessionLost ? error.withMore(copy.subarray(at)) : error;
+    }
   }
 
   /** End the utterance after the audio sent so far. `endpoint` and `final` follow. */
@@ -164,7 +188,7 @@ export class Session implements AsyncIterable<SessionMessage> {
     return this.#command({ ...changes, type: "configure" });
   }
 
-  /** No more audio. Resolved with the last message, when the last final has come. */
+  /** No more audio. Resolved with the last message, when the last final has come; rejected as `closed` is. */
   async close(): Promise<Closed> {
     if (!this.#isOver) {
       await this.#command({ type: "close" });
@@ -271,12 +295,31 @@ export class Session implements AsyncIterable<SessionMessage> {
       this.#tell(one);
     }
     if (message.type === "closed") {
-      this.#settle.resolve(message);
-      this.#finish();
+      const failure = this.#failureOf(message);
+      if (failure === undefined) {
+        this.#settle.resolve(message);
+      }
+      this.#finish(failure);
       return;
     }
     this.#link?.pump();
     this.#wake();
+  }
+
+  /** What was wrong with an end: a fault, or audio that was sent and not taken. */
+  #failureOf({ reason }: Closed): Error | undefined {
+    if (this.role === "publisher" && FAULTS.has(reason)) {
+      return new HubError(reason, `the hub closed the session: ${reason}`);
+    }
+    const audio = this.#core.unheard;
+    if (audio.byteLength === 0) {
+      return undefined;
+    }
+    const seconds = audio.byteLength / frameBytes(this.format) / this.format.sample_rate;
+    return new SessionLost(
+      `the hub closed the session (${reason}) and did not take the last ${Number(seconds.toPrecision(3))} s of audio`,
+      { audio, reason },
+    );
   }
 
   #attached(ready: Ready): void {
@@ -310,6 +353,10 @@ export class Session implements AsyncIterable<SessionMessage> {
       this.#finish(error ?? new ConnectionFailed("the connection ended"));
       return;
     }
+    if (error instanceof HubError && FAULTS.has(error.code)) {
+      this.#finish(error);
+      return;
+    }
     const now = Date.now();
     if (wasLive) {
       this.#count(now);
@@ -318,8 +365,9 @@ export class Session implements AsyncIterable<SessionMessage> {
     const told = error instanceof HubError ? (error.retryAfter ?? 0) * 1000 : 0;
     const wait = Math.max(backoff(this.#attempt, Math.random()) * 1000, told);
     if (!comesBack || !this.#options.resume || now + wait > this.#deadline) {
-      const cause = error === undefined ? {} : { cause: error };
-      this.#finish(new SessionLost(`the session is lost: ${error?.message ?? "the connection ended"}`, cause));
+      const why = error === undefined ? {} : { cause: error };
+      const audio = this.#core.unheard;
+      this.#finish(new SessionLost(`the session is lost: ${error?.message ?? "the connection ended"}`, { ...why, audio }));
       return;
     }
     this.#attempt += 1;
@@ -350,13 +398,14 @@ export class Session implements AsyncIterable<SessionMessage> {
     this.#link = undefined;
     link?.abandon();
     this.#settle.reject(this.#failure);
+    const isLoss = failure instanceof SessionLost || (failure instanceof HubError && this.#opened === undefined);
     this.#opened?.reject(this.#failure);
     this.#opened = undefined;
     for (const inbox of this.#inboxes) {
-      inbox.end(failure instanceof SessionLost ? failure : undefined);
+      inbox.end(isLoss ? failure : undefined);
     }
     this.#wake();
-    if (failure instanceof SessionLost) {
+    if (isLoss) {
       this.#emit("lost", { type: "lost", error: failure });
     }
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { AsrHub } from "../dist/index.js";
+import { AsrHub, SessionLost } from "../dist/index.js";
 
 const READY = {
   type: "ready", seq: 0, session: "s", role: "publisher", provider: "p", audio_offset: 0, resume_window: 60,
@@ -38,10 +38,10 @@ test("to a session that the hub closes nothing more is posted, and the events te
   audio.shift()(json(409, { error: { code: "closing", message: "wait for `closed`", retryable: false } }));
   await isTold;
   await session.send(new Int16Array(10));
-  const closing = session.close();
+  const lost = assert.rejects(session.close(), (error) => error instanceof SessionLost && error.audio.length === 2 * 20);
   const closed = { type: "closed", seq: 1, reason: "drain", audio_offset: 10 };
   events.enqueue(new TextEncoder().encode(`event: closed\ndata: ${JSON.stringify(closed)}\n\n`));
-  assert.equal((await closing).reason, "drain");
+  await lost;
   assert.deepEqual(asked.sort(), [...Object.keys(answers), "POST /v1/sessions/s/audio"].sort());
   assert.deepEqual(told, ["closing"]);
 });

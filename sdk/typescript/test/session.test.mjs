@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 
-import { AsrHubError, ConnectionFailed, HubError, Session, SessionLost } from "../dist/index.js";
+import { AsrHub, AsrHubError, ConnectionFailed, HubError, Session, SessionLost } from "../dist/index.js";
 
 const FORMAT = { sample_rate: 1000, channels: 1, encoding: "pcm_s16le" };
 
@@ -268,4 +268,69 @@ test("a viewer watches and says nothing", async () => {
   mock.timers.tick(1);
   assert.deepEqual(network.last.first, { type: "attach", session: "s", role: "viewer", seq: 6 });
   session.leave();
+});
+
+test("what the hub did not take when it ended the session comes back, after all that was said", async () => {
+  const session = await opened({ keepSeconds: 1 });
+  const lost = [];
+  session.on("lost", ({ error }) => lost.push(error));
+  const audio = Int16Array.from({ length: 1400 }, (_, index) => index);
+  await session.send(audio.subarray(0, 900));
+  const sending = assert.rejects(session.send(audio.subarray(900)), (error) => {
+    assert.deepEqual(new Int16Array(error.audio.buffer), audio.subarray(150));
+    return error instanceof SessionLost;
+  });
+  await settle();
+  const told = [];
+  const reading = assert.rejects(async () => {
+    for await (const message of session) {
+      told.push(message.type);
+    }
+  }, SessionLost);
+  network.say({ ...closed, reason: "shutdown", audio_offset: 150 });
+  await sending;
+  await reading;
+  assert.deepEqual(told, ["closed"]);
+  assert.equal(lost.length, 1);
+  await assert.rejects(session.closed, (error) => error.reason === "shutdown" && error.audio.byteLength === 2 * 850);
+  await assert.rejects(session.close(), SessionLost);
+  await assert.rejects(session.send(audio.subarray(0, 1)), (error) => error.audio.byteLength === 2 * 851);
+});
+
+test("an end that nobody here asked for is no error where nothing is missing", async () => {
+  const session = await opened();
+  await session.send(samples(100));
+  network.say({ ...closed, reason: "expired", audio_offset: 100 });
+  for await (const message of session) {
+    assert.equal(message.type, "closed");
+  }
+  assert.equal((await session.closed).reason, "expired");
+});
+
+test("audio that the hub refuses for good is told as it said it", async () => {
+  const code = "container-in-raw-audio";
+  const ends = [
+    () => network.say({ type: "error", seq: 0, code, message: "send raw audio", retryable: false }),
+    () => network.say({ ...closed, reason: code }),
+  ];
+  for (const end of ends) {
+    network = new Network();
+    const session = await opened();
+    await session.send(samples(100));
+    end();
+    network.last.events.broke({ code: 1003 });
+    await assert.rejects(session.closed, (error) => error instanceof HubError && error.code === code);
+    await assert.rejects(async () => {
+      for await (const _ of session) {
+        // What came before it.
+      }
+    }, HubError);
+    await assert.rejects(session.send(samples(1)), HubError);
+  }
+});
+
+test("a transport that there is none of is told", () => {
+  const url = "http://127.0.0.1:8765";
+  assert.throws(() => new AsrHub({ url, transport: "ws" }), /"ws" is no transport .* websocket, http/);
+  assert.ok(new AsrHub({ url, transport: undefined }));
 });

@@ -10,11 +10,12 @@ const { AsrHub } = await import(pathToFileURL(join(sdk, "dist", "index.js")));
 const audio = await readFile(path);
 const hub = new AsrHub({ url, transport, ...(key && { key }) });
 const states = [];
+const all = [];
+let messages;
 try {
   const session = await hub.open({ language: "en" });
   session.on("connection", ({ state }) => states.push(state));
-  const messages = (async () => {
-    const all = [];
+  messages = (async () => {
     for await (const message of session) {
       all.push(message);
     }
@@ -28,5 +29,8 @@ try {
   const closed = await (wait ? session.closed : session.close());
   console.log(JSON.stringify({ messages: await messages, closed, states, acknowledged: session.acknowledged }));
 } catch (error) {
-  console.log(JSON.stringify({ error: error.name, code: error.code, message: error.message }));
+  await messages?.catch(() => undefined);
+  const { name, code, message, reason, audio: kept } = error;
+  const unheard = kept && Buffer.from(kept).toString("base64");
+  console.log(JSON.stringify({ error: name, code, message, reason, unheard, messages: all }));
 }

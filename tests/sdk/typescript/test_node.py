@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 from importlib import resources
 from itertools import pairwise
@@ -126,10 +127,43 @@ async def test_a_session_closed_from_elsewhere_while_it_speaks_is_heard_to_its_e
         (session,) = hub.hub.records()
         assert (await rest.delete(f"/v1/sessions/{session.id}")).status_code == 202
         told = await speaking
-        assert "error" not in told, told
-        assert texts(told)
-        assert told["messages"][-1] == told["closed"]
-        assert told["closed"]["audio_offset"] < len(SPEECH) * 2
+        assert_lost(told, "close")
+
+
+def assert_lost(told: dict[str, Any], reason: str) -> None:
+    """All was told to the end, and then what of `SPEECH * 4` the hub did not take."""
+    (closed,) = of(told, "closed")
+    assert (told["error"], told["reason"], closed["reason"]) == ("SessionLost", reason, reason)
+    assert reason in told["message"]
+    assert texts(told)
+    assert told["messages"][-1] == closed
+    unheard = base64.b64decode(told["unheard"])
+    assert unheard
+    assert (SPEECH * 4)[closed["audio_offset"] * 2 :].startswith(unheard)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("way", ["wait", ""])
+async def test_a_hub_that_stops_gives_back_what_it_did_not_take(
+    sdk: Path, transport: str, way: str, tmp_path: Path
+) -> None:
+    audio = tmp_path / "long.raw"
+    audio.write_bytes(SPEECH * 4)
+    async with serving(scripted({"faults": {"cost": 0.3}})) as hub:
+        speaking = asyncio.create_task(speak(sdk, hub.url, transport, audio, "", *filter(None, [way])))
+        await until(hub.hub, lambda state: any(one.audio_offset >= 48_000 for one in select_sessions(state)), 60)
+        await hub.hub.drain(60)
+        assert_lost(await speaking, "shutdown")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("way", ["wait", ""])
+async def test_audio_that_is_none_is_refused_by_name(sdk: Path, transport: str, way: str, tmp_path: Path) -> None:
+    audio = tmp_path / "speech.wav"
+    audio.write_bytes(b"RIFF\0\0\0\0WAVEfmt " + SPEECH)
+    async with serving(scripted()) as hub:
+        told = await speak(sdk, hub.url, transport, audio, "", *filter(None, [way]))
+    assert (told["error"], told["code"]) == ("HubError", "container-in-raw-audio")
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

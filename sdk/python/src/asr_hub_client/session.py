@@ -224,7 +224,7 @@ class Watch:
             raise refused(closed.reason, f"the hub closed the session: {closed.reason}")
         if seconds := self._outbox.seconds:
             raise SessionLost(
-                f"the hub closed the session ({closed.reason}) and did not take the last {seconds:.1f} s of audio",
+                f"the hub closed the session ({closed.reason}) and did not take the last {seconds:.3g} s of audio",
                 state=self.state,
                 reason=closed.reason,
             )
