@@ -86,7 +86,7 @@ class Odd(Hosted):
 
     async def until(self, state: State, *, other_than: int | None = None) -> None:
         """Until it was told of, and where `other_than` names a process, of another one."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not self.conditions or self.conditions[-1].state is not state or self.pid == other_than:
                 self._changed.clear()
                 await self._changed.wait()
