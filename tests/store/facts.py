@@ -12,6 +12,14 @@ from hypothesis import strategies as st
 from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, ProviderName, Role, SessionId
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import HubStore
+from asr_hub.store.slices.breakers import (
+    AttemptFailed,
+    AttemptSucceeded,
+    BreakerClosed,
+    BreakerHalfOpened,
+    BreakerOpened,
+    BreakerReset,
+)
 from asr_hub.store.slices.hotwords import HotwordsReplaced
 from asr_hub.store.slices.providers import (
     ProviderFailed,
@@ -23,6 +31,13 @@ from asr_hub.store.slices.providers import (
     ProviderUnloaded,
     SlotFreed,
     SlotTaken,
+)
+from asr_hub.store.slices.scores import (
+    FinalHedged,
+    HedgeWon,
+    ProviderPromoted,
+    ShadowCompared,
+    ShadowSkipped,
 )
 from asr_hub.store.slices.sessions import (
     AudioTaken,
@@ -148,6 +163,8 @@ _ids = st.sampled_from([A, B, SessionId("never-opened")])
 _times = st.integers(min_value=0, max_value=1_000).map(float)
 _texts = st.sampled_from(["", "yes", "turn on the light"])
 _hypotheses = st.builds(heard, _texts)
+_counts = st.integers(min_value=0, max_value=9)
+_providers = st.sampled_from([STUB, ProviderName("trial"), ProviderName("")])
 
 
 def _about(kind: type[Event], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Event]:
@@ -180,6 +197,27 @@ any_fact: st.SearchStrategy[Event] = st.one_of(
     _said(TextSuppressed, text=_texts, reason=_texts),
     _said(RecognitionFailed, provider=st.just(STUB), code=_texts, message=_texts, retryable=st.booleans()),
     _said(UtteranceHandedOn, provider=st.just(STUB), to=st.just(STUB), code=_texts, message=_texts),
+    _said(AttemptFailed, provider=st.just(STUB), code=_texts, message=_texts),
+    *(
+        st.builds(kind, provider=st.just(STUB), at=_times)
+        for kind in (AttemptSucceeded, BreakerHalfOpened, BreakerClosed, BreakerReset)
+    ),
+    st.builds(BreakerOpened, provider=st.just(STUB), reason=_texts, open_s=_times, at=_times),
+    _said(FinalHedged, provider=_providers, to=_providers),
+    _said(HedgeWon, provider=_providers, over=_providers, latency_ms=st.none() | _counts),
+    _said(
+        ShadowCompared,
+        provider=_providers,
+        primary=_providers,
+        words=_counts,
+        errors=_counts,
+        characters=_counts,
+        character_errors=_counts,
+        latency_ms=_counts,
+        primary_latency_ms=_counts,
+    ),
+    _said(ShadowSkipped, provider=_providers, reason=_texts),
+    st.builds(ProviderPromoted, provider=_providers, instead_of=_providers, at=_times),
     st.builds(ProviderStarting, provider=st.just(STUB), kind=st.just("fake"), at=_times),
     st.builds(ProviderReady, provider=st.just(STUB), max_streams=_numbers, took=_times, self_test=_texts, at=_times),
     st.builds(ProviderFailed, provider=st.just(STUB), code=_texts, message=_texts, at=_times),

@@ -10,7 +10,7 @@ from immutables import Map
 
 from asr_hub.store.event import Event
 from asr_hub.store.slice import Slice, State
-from asr_hub.store.slices import access, hotwords, providers, sessions, system, transcripts
+from asr_hub.store.slices import access, breakers, hotwords, providers, scores, sessions, system, transcripts
 
 
 class Root:
@@ -42,7 +42,7 @@ class Root:
         return after
 
 
-_MODULES: tuple[ModuleType, ...] = (sessions, transcripts, providers, hotwords, system, access)
+_MODULES: tuple[ModuleType, ...] = (sessions, transcripts, providers, hotwords, system, access, breakers, scores)
 
 # Sessions come first: their phase table judges an event before any other slice takes it.
 ROOT = Root(
@@ -53,6 +53,8 @@ ROOT = Root(
         hotwords.hotwords,
         system.system,
         access.access,
+        breakers.breakers,
+        scores.scores,
     )
 )
 
