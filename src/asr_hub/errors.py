@@ -19,7 +19,10 @@ Every error the hub raises on purpose.
     - ProviderUnavailable     not installed, no weights, or not started
     - ProviderTimeout         no answer in time
     - ProviderDied            the engine's process ended in the middle
+    - ProviderGarbled         what the engine says cannot be speech
     - OutOfMemory             the device has no memory left
+    - PassLate                a later look at an utterance that came too late to be told
+    - PassRefused             one that must not be told
 
 A `ClientError` carries a finer `code` than its class where a client can act on it: the code is the name on the wire.
 """
@@ -131,8 +134,33 @@ class ProviderDied(ProviderError):
     """Whoever was being heard then is told this, whoever's audio it was that ended the process."""
 
 
+class ProviderGarbled(ProviderError):
+    code = "provider-garbled"
+
+
 class OutOfMemory(ProviderError):
     code = "out-of-memory"
+
+
+class CorrectionFailed(ProviderError):
+    """A final stays as it was heard. `reason` is one word, to be counted: `slow`, `unreachable` …"""
+
+    code = "correction"
+
+    def __init__(
+        self, message: str, *, reason: str = "failed", retry_after: float | None = None, retryable: bool | None = None
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, retryable=retryable)
+        self.reason = reason
+
+
+class PassLate(ProviderError):
+    code = "pass-late"
+
+
+class PassRefused(ProviderError):
+    code = "pass-refused"
+    retryable = False
 
 
 def error_of(code: str, message: str) -> HubError:
