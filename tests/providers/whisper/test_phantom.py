@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from asr_hub.providers.whisper.phantom import Guess, Limits, compression_ratio, is_doubtful, why_no_speech
+from asr_hub.providers.whisper.phantom import Guess, Limits, is_doubtful, why_no_speech
+from asr_hub.wording import compression_ratio
 
 pytestmark = pytest.mark.unit
 

@@ -19,13 +19,14 @@ from asr_hub.providers.whisper.failures import named
 from asr_hub.providers.whisper.features import FRAMES_PER_S, loudest_dbfs, padded, rows, samples, spectrogram
 from asr_hub.providers.whisper.languages import Languages
 from asr_hub.providers.whisper.loading import Loaded, unusable
-from asr_hub.providers.whisper.phantom import Guess, Limits, compression_ratio, is_doubtful, why_no_speech
+from asr_hub.providers.whisper.phantom import Guess, Limits, is_doubtful, why_no_speech
 from asr_hub.providers.whisper.progress import Plan, Progress, Take
 from asr_hub.providers.whisper.prompts import Told, told
 from asr_hub.providers.whisper.segments import Timed, timed
 from asr_hub.providers.whisper.settings import WhisperSettings
 from asr_hub.providers.whisper.window import window_s
 from asr_hub.providers.worker_messages import Begin, Heard
+from asr_hub.wording import compression_ratio
 
 SHORTEST_S = 0.1
 """Seconds: the model makes words of less, and none of them was said."""

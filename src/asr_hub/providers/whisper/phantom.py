@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Collection
 
 import msgspec
 
-FASTEST = 40.0
-"""Characters a second: nobody speaks faster, in any script."""
+from asr_hub.wording import FASTEST, compression_ratio, letters
 
 
 class Guess(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,12 +30,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     phantoms: Collection[str] = ()
 
 
-def compression_ratio(text: str) -> float:
-    """How many times smaller `text` gets: about 1 for speech, above 2 where it repeats itself."""
-    raw = text.encode()
-    return len(raw) / len(zlib.compress(raw)) if raw else 0.0
-
-
 def is_doubtful(guess: Guess, limits: Limits) -> bool:
     """Whether another decoding may do better. Not where the model holds that nothing was said."""
     is_unlikely = guess.log_prob < limits.log_prob
@@ -58,10 +50,6 @@ def why_no_speech(guess: Guess, limits: Limits, *, seconds: float) -> str:
         return f"confidence {confidence:.2f} is below {limits.confidence:.2f}"
     if compression_ratio(guess.text) > limits.compression_ratio and len(guess.text) > FASTEST * seconds:
         return f"repetition, {len(guess.text) / max(seconds, 0.01):.0f} characters a second"
-    if _plain(guess.text) in {_plain(phantom) for phantom in limits.phantoms}:
+    if letters(guess.text) in map(letters, limits.phantoms):
         return "a known phantom"
     return ""
-
-
-def _plain(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
