@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.hubs import scripted, until
 from tests.speech import silence, tone
 
 from asr_hub import app
+from asr_hub.config.loader import load
 from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError, Conflict, Overloaded, ProviderUnavailable
 from asr_hub.hub.attachment import Attachment
@@ -22,7 +24,7 @@ from asr_hub.hub.reload import Reload
 from asr_hub.model import ProviderName
 from asr_hub.protocols.facts import ReloadView
 from asr_hub.store.event import Event
-from asr_hub.store.slices.hotwords import HotwordsReplaced, select_hotwords
+from asr_hub.store.slices.hotwords import HotwordsReplaced, select_hotwords, select_tenants, select_word_list
 from asr_hub.store.slices.providers import (
     Health,
     ProviderFailed,
@@ -135,6 +137,36 @@ async def test_limits_the_default_and_hotwords_hold_at_once() -> None:
         assert rig.hub.limits.idle_timeout == 7
         system = select_system(rig.hub.store.state)
         assert (system.default_provider, system.max_sessions) == ("two", 1)
+
+
+async def test_only_the_lists_of_hotwords_that_changed_are_replaced() -> None:
+    config = hub_of(hotwords=["a"], hotwords_of={"ann": ["b"], "bob": ["c"], "eve": ["d"]})
+    then = hub_of(hotwords=["a"], hotwords_of={"ann": [{"text": "b", "weight": 2}], "bob": ["c"], "kim": ["e"]})
+    async with running(config, then) as rig:
+        rig.hub.dispatch(HotwordsReplaced(words=("from elsewhere",), tenant="bob"))
+        assert (await rig.reload()).applied == ["hotwords_of.ann", "hotwords_of.eve", "hotwords_of.kim"]
+        state = rig.hub.store.state
+        assert select_tenants(state) == ("ann", "bob", "kim")
+        assert select_word_list(state, "ann").weights == {"b": 2.0}
+        assert select_hotwords(state, "bob") == ("from elsewhere",)
+        assert (await rig.reload()).applied == []
+
+
+async def test_a_file_of_hotwords_is_read_again(tmp_path: Path) -> None:
+    words, file = tmp_path / "words.txt", tmp_path / "hub.yaml"
+    words.write_text("Brig\n")
+    file.write_text(
+        f"hotwords: [Visp]\nhotwords_file: {words}\nprovider: one\nproviders: {{one: {{kind: {KIND!r}}}}}\n"
+    )
+    async with running(load(file), read=lambda: load(file)) as rig:
+        assert select_hotwords(rig.hub.store.state) == ("Visp", "Brig")
+        words.write_text("Brig\nTäsch :2\n", encoding="utf-8")
+        assert (await rig.reload()).applied == ["hotwords"]
+        assert select_word_list(rig.hub.store.state).weights == {"Täsch": 2.0}
+        words.unlink()
+        with pytest.raises(Conflict, match=r"words\.txt: cannot be read"):
+            await rig.reload()
+        assert select_hotwords(rig.hub.store.state) == ("Visp", "Brig", "Täsch")
 
 
 async def test_what_cannot_change_is_named_until_the_hub_starts_again() -> None:

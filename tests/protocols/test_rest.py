@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -54,7 +54,7 @@ class Facts:
     """A hub with one session, `sid`. Implements HubFacts."""
 
     def __init__(self) -> None:
-        self.words: tuple[str, ...] = ("Zermatt",)
+        self.words: dict[str, Mapping[str, float]] = {"": {"Zermatt": 1.0}}
         self.status: Any = "ok"
         self.refusal: Exception | None = None
         self.closed: list[tuple[str, Grant]] = []
@@ -95,13 +95,16 @@ class Facts:
         self.closed.append((name, grant))
         return SessionView(**SESSION)
 
-    def hotwords(self) -> tuple[str, ...]:
-        return self.words
+    def hotwords(self, tenant: str = "") -> Mapping[str, float]:
+        return self.words.get(tenant, {})
 
-    def set_hotwords(self, words: Sequence[str]) -> tuple[str, ...]:
+    def tenants(self) -> Sequence[str]:
+        return [tenant for tenant in self.words if tenant]
+
+    def set_hotwords(self, words: Mapping[str, float], tenant: str = "") -> Mapping[str, float]:
         check_hotwords(tuple(words))
-        self.words = tuple(words)
-        return self.words
+        self.words = {**self.words, tenant: words}
+        return words
 
     async def reload(self) -> ReloadView:
         if self.refusal is not None:
@@ -148,6 +151,9 @@ ROUTES = [
     ("DELETE", "/v1/sessions/sid", None, {"speak", "watch", "admin"}),
     ("GET", "/v1/hotwords", None, {"admin"}),
     ("PUT", "/v1/hotwords", {"hotwords": ["Brig"]}, {"admin"}),
+    ("GET", "/v1/hotwords/ann", None, {"admin"}),
+    ("PUT", "/v1/hotwords/ann", {"hotwords": ["Brig"]}, {"admin"}),
+    ("GET", "/v1/hotwords-of", None, {"admin"}),
     ("POST", "/v1/config/reload", None, {"admin"}),
 ]
 """Who passes the route. One session has rights of its own, which the facts look at."""
@@ -204,7 +210,10 @@ BAD_BODIES = [
     (b'{"hotwords": [" "]}', 400, "bad-value"),
     (b'{"hotwords": ["a\\u0000b"]}', 400, "bad-value"),
     (json.dumps({"hotwords": ["x" * 101]}).encode(), 400, "bad-value"),
-    (json.dumps({"hotwords": ["x"] * 501}).encode(), 400, "bad-value"),
+    (json.dumps({"hotwords": list(map(str, range(501)))}).encode(), 400, "bad-value"),
+    (b'{"hotwords": [{"weight": 2}]}', 400, "bad-value"),
+    (b'{"hotwords": [{"text": "a", "weight": "2"}]}', 400, "bad-value"),
+    (b'{"hotwords": [{"text": "a", "wieght": 2}]}', 400, "bad-value"),
     (b"\xff\xfe", 400, "bad-json"),
     (b"[" * 100_000, 400, "bad-json"),
     (b'{"hotwords": ["' + b"x" * rest.MAX_BODY_BYTES + b'"]}', 413, "too-large"),
@@ -249,7 +258,24 @@ def test_any_bytes_are_words_or_a_named_error(body: bytes) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=100), max_size=20))
 def test_words_come_out_as_they_went_in(words: list[str]) -> None:
-    assert rest._words(json.dumps({"hotwords": words}).encode()) == words
+    assert list(rest._words(json.dumps({"hotwords": words}).encode())) == list(dict.fromkeys(words))
+
+
+async def test_a_weight_goes_in_and_comes_out(http: httpx.AsyncClient) -> None:
+    body = {"hotwords": ["Brig", {"text": "Visp", "weight": 2.5}, {"text": "Täsch"}, "Brig"]}
+    told = {"hotwords": ["Brig", {"text": "Visp", "weight": 2.5}, "Täsch"]}
+    assert (await http.put("/v1/hotwords", json=body)).json() == told
+    assert (await http.get("/v1/hotwords")).json() == told
+
+
+async def test_a_key_has_words_of_its_own(http: httpx.AsyncClient) -> None:
+    await http.put("/v1/hotwords", json={"hotwords": ["Brig"]})
+    for name, path in (("ann", "ann"), ("auth0|b/ob", "auth0%7Cb/ob")):
+        assert (await http.get(f"/v1/hotwords/{path}")).json() == {"hotwords": []}
+        assert (await http.put(f"/v1/hotwords/{path}", json={"hotwords": [name]})).is_success
+        assert (await http.get(f"/v1/hotwords/{path}")).json() == {"hotwords": [name]}
+    assert (await http.get("/v1/hotwords")).json() == {"hotwords": ["Brig"]}
+    assert (await http.get("/v1/hotwords-of")).json() == {"tenants": ["ann", "auth0|b/ob"]}
 
 
 async def test_the_most_words_there_may_be_have_room(http: httpx.AsyncClient) -> None:
@@ -328,9 +354,12 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere(app: FastAPI) -
 
 async def test_what_a_route_answers_is_what_it_says(app: FastAPI, http: httpx.AsyncClient) -> None:
     whole = document(app)
-    bodies: dict[tuple[str, str], Any] = {("PUT", "/v1/hotwords"): {"hotwords": ["Brig"]}}
+    bodies: dict[tuple[str, str], Any] = {
+        ("PUT", "/v1/hotwords"): {"hotwords": ["Brig"]},
+        ("PUT", "/v1/hotwords/{tenant}"): {"hotwords": ["Brig"]},
+    }
     for (method, path), operation in operations(whole).items():
-        answer = await http.request(method, path.format(session="sid"), json=bodies.get((method, path)))
+        answer = await http.request(method, path.format(session="sid", tenant="ann"), json=bodies.get((method, path)))
         response = operation["responses"][str(answer.status_code)]
         assert answer.is_success
         validator(whole, response["content"]["application/json"]["schema"]).validate(answer.json())

@@ -19,12 +19,12 @@ from asr_hub.effects.flushing import JournalFlush
 from asr_hub.effects.lines import LogLines
 from asr_hub.effects.rearm import Rearm
 from asr_hub.hub.engines import Engines
+from asr_hub.hub.hotwords import configured
 from asr_hub.hub.hub import Hub
 from asr_hub.hub.journal_file import journal_file
 from asr_hub.hub.reload import Plan
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import HubStore
-from asr_hub.store.slices.hotwords import HotwordsReplaced
 from asr_hub.store.slices.sessions import select_session, select_sessions
 from asr_hub.store.slices.system import HubStarted, ProviderResolved
 from asr_hub.telemetry import logs
@@ -91,8 +91,8 @@ async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator
         )
         if plan.resolution is not None:
             store.dispatch(ProviderResolved(at=time.time(), provider=plan.default, reason=plan.resolution))
-        if config.hotwords:
-            store.dispatch(HotwordsReplaced(at=time.time(), words=config.hotwords))
+        for replaced in configured(config, at=time.time()):
+            store.dispatch(replaced)
         await engines.start()
         yield hub
 

@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from asr_hub.config.generated import keep
 from asr_hub.config.loader import section_in
-from asr_hub.config.schema import Config, Section
+from asr_hub.config.schema import Config, Hotword, Section
 
 PATH = Path("docs/reference/configuration.md")
 
@@ -92,6 +92,7 @@ _WORDS = {
     str: "text",
     int: "whole number",
     float: "number",
+    Hotword: "hotword",
     bool: "true or false",
     AwareDatetime: "date and time",
     type(None): "nothing",

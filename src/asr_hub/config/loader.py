@@ -20,6 +20,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from asr_hub.config.hotword_file import with_file
 from asr_hub.config.schema import Config, Section
 from asr_hub.errors import ConfigError
 
@@ -34,7 +35,7 @@ KeyPath = tuple[str | int, ...]
 
 def load(path: Path | None, *, env: Mapping[str, str] = os.environ) -> Config:
     """
-    The configuration in the file, or the defaults without one.
+    The configuration in the file, or the defaults without one; with the words of its `hotwords_file`.
 
     Raises ConfigError, whose message has one line per mistake: file, line, key, what is wrong and what to do.
     """
@@ -54,7 +55,7 @@ def load(path: Path | None, *, env: Mapping[str, str] = os.environ) -> Config:
     except UnicodeDecodeError as exc:
         line = raw[: exc.start].count(b"\n") + 1
         raise ConfigError(f"{path}:{line}: is not UTF-8; save the file as UTF-8") from None
-    return parse(text, str(path), env=env)
+    return with_file(parse(text, str(path), env=env))
 
 
 def parse(text: str, source_name: str, *, env: Mapping[str, str] = os.environ) -> Config:

@@ -12,6 +12,11 @@ SELF_SIGNED = "self-signed"
 
 MAX_HOTWORDS = 500
 MAX_HOTWORD_CHARS = 100
+MIN_HOTWORD_WEIGHT = 0.1
+MAX_HOTWORD_WEIGHT = 10.0
+MAX_TENANTS = 1000
+"""Keys with hotwords of their own."""
+MAX_TENANT_CHARS = 64
 
 
 class Section(BaseModel):
@@ -276,6 +281,34 @@ class Logging(Section):
     """Write what was said into the logs. Speech is personal data."""
 
 
+class Hotword(BaseModel):
+    """A word or phrase to prefer. A text alone has the weight 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    text: str
+    weight: Annotated[float, Field(ge=MIN_HOTWORD_WEIGHT, le=MAX_HOTWORD_WEIGHT)] = 1.0
+    """How many times as much as others, where the engine can."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_a_text_alone(cls, given: object) -> object:
+        if isinstance(given, str):
+            return {"text": given}
+        if isinstance(given, Hotword):
+            return given
+        if not isinstance(given, dict) or not isinstance(given.get("text"), str) or given.keys() - {"text", "weight"}:
+            raise ValueError("is a text, in quotes where it looks like a number, or `{text: Zermatt, weight: 2}`")
+        return given
+
+    @field_validator("text")
+    @classmethod
+    def _text_is_a_word(cls, text: str) -> str:
+        if not text.strip() or len(text) > MAX_HOTWORD_CHARS or not text.isprintable():
+            raise ValueError(f"must have 1 to {MAX_HOTWORD_CHARS} printable characters")
+        return text
+
+
 class Config(Section):
     """A hub."""
 
@@ -284,11 +317,19 @@ class Config(Section):
     policy: Literal["any", "local"] = "any"
     """`local` refuses every provider that would open a connection outside this machine."""
     providers: dict[str, Provider] = {}
-    hotwords: tuple[str, ...] = ()
+    hotwords: tuple[Hotword, ...] = ()
     """
-    Words to prefer in every session, beside its own: at most 500, of 1 to 100 characters. `PUT /v1/hotwords` replaces
-    them while the hub runs.
+    Words to prefer in every session, beside its own: at most 500, of 1 to 100 characters. Each is a text, or
+    `{text: Zermatt, weight: 2}` with a weight from 0.1 to 10. `PUT /v1/hotwords` replaces them while the hub runs. See
+    [hotwords](../how-to/hotwords.md).
     """
+    hotwords_file: str | None = None
+    """
+    A file with more of them, read at the start and at each reload: one on each line, or, where it ends in `.yaml` or
+    `.json`, a list as `hotwords` is.
+    """
+    hotwords_of: dict[str, tuple[Hotword, ...]] = {}
+    """Words to prefer in the sessions of one key, beside those of every session: `NAME: [Zermatt, Visp]`."""
     server: Server = Server()
     access: Access = Access()
     sessions: Sessions = Sessions()
@@ -309,13 +350,18 @@ class Config(Section):
 
     @field_validator("hotwords")
     @classmethod
-    def _hotwords_are_words(cls, hotwords: tuple[str, ...]) -> tuple[str, ...]:
-        if len(hotwords) > MAX_HOTWORDS:
-            raise ValueError(f"are {len(hotwords)}, and at most {MAX_HOTWORDS} are taken; keep the rarest words")
-        for number, word in enumerate(hotwords, start=1):
-            if not word.strip() or len(word) > MAX_HOTWORD_CHARS or not word.isprintable():
-                raise ValueError(f"number {number} must have 1 to {MAX_HOTWORD_CHARS} printable characters")
-        return tuple(dict.fromkeys(hotwords))
+    def _hotwords_are_words(cls, hotwords: tuple[Hotword, ...]) -> tuple[Hotword, ...]:
+        return _once(hotwords)
+
+    @field_validator("hotwords_of")
+    @classmethod
+    def _tenants_are_keys(cls, lists: dict[str, tuple[Hotword, ...]]) -> dict[str, tuple[Hotword, ...]]:
+        if len(lists) > MAX_TENANTS:
+            raise ValueError(f"has {len(lists)} lists, and at most {MAX_TENANTS} are taken")
+        for name in lists:
+            if not 0 < len(name) <= MAX_TENANT_CHARS or not name.isprintable():
+                raise ValueError(f"the name of a key has 1 to {MAX_TENANT_CHARS} printable characters; one has not")
+        return {name: _once(words) for name, words in lists.items()}
 
     @model_validator(mode="after")
     def _names_exist(self) -> Config:
@@ -341,3 +387,13 @@ class Config(Section):
                     {"key": f"providers.{name}.fallback", "name": entry.fallback, "there": others},
                 )
         return self
+
+
+def _once(hotwords: tuple[Hotword, ...]) -> tuple[Hotword, ...]:
+    """Of two with the same text the first. Raises ValueError where they are too many."""
+    if len(hotwords) > MAX_HOTWORDS:
+        raise ValueError(f"are {len(hotwords)}, and at most {MAX_HOTWORDS} are taken; keep the rarest words")
+    words: dict[str, Hotword] = {}
+    for word in hotwords:
+        words.setdefault(word.text, word)
+    return tuple(words.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -12,7 +12,8 @@ import msgspec
 
 from asr_hub import __version__
 from asr_hub.access.grant import Grant, Scope
-from asr_hub.errors import HubError, NotFound
+from asr_hub.config.schema import MAX_HOTWORD_WEIGHT, MAX_TENANT_CHARS, MAX_TENANTS, MIN_HOTWORD_WEIGHT
+from asr_hub.errors import HubError, NotFound, ProtocolError
 from asr_hub.hub.hub import Hub
 from asr_hub.model import ProviderName, SessionId
 from asr_hub.protocols.facts import (
@@ -24,7 +25,7 @@ from asr_hub.protocols.facts import (
     SessionView,
     UtteranceView,
 )
-from asr_hub.store.slices.hotwords import HotwordsReplaced, select_hotwords
+from asr_hub.store.slices.hotwords import HotwordsReplaced, select_tenants, select_word_list
 from asr_hub.store.slices.providers import Health, select_providers
 from asr_hub.store.slices.sessions import CloseRequested, Phase, Session
 from asr_hub.store.slices.system import select_system
@@ -128,15 +129,41 @@ class StoreFacts:
             self._hub.dispatch(CloseRequested(at=self._hub.now(), session=record.id, reason=reason))
         return SessionView(**_session(self._hub.record(record.id) or record))
 
-    def hotwords(self) -> tuple[str, ...]:
-        return select_hotwords(self._hub.store.state)
+    def hotwords(self, tenant: str = "") -> Mapping[str, float]:
+        found = select_word_list(self._hub.store.state, tenant)
+        return {word: found.weights.get(word, 1.0) for word in found.words}
 
-    def set_hotwords(self, words: Sequence[str]) -> tuple[str, ...]:
-        given = tuple(dict.fromkeys(words))
-        check_hotwords(given)
-        self._hub.dispatch(HotwordsReplaced(at=self._hub.now(), words=given))
-        _log.info("hotwords.replaced", count=len(given))
-        return given
+    def tenants(self) -> tuple[str, ...]:
+        return select_tenants(self._hub.store.state)
+
+    def set_hotwords(self, words: Mapping[str, float], tenant: str = "") -> Mapping[str, float]:
+        check_hotwords(tuple(words))
+        self._check_tenant(tenant)
+        if any(not MIN_HOTWORD_WEIGHT <= weight <= MAX_HOTWORD_WEIGHT for weight in words.values()):
+            raise ProtocolError(
+                f"the weight of a hotword is from {MIN_HOTWORD_WEIGHT:g} to {MAX_HOTWORD_WEIGHT:g}; 1 is usual",
+                code="bad-value",
+            )
+        self._hub.dispatch(
+            HotwordsReplaced(
+                at=self._hub.now(),
+                words=tuple(words),
+                weights={word: float(weight) for word, weight in words.items() if weight != 1},
+                tenant=tenant,
+            )
+        )
+        _log.info("hotwords.replaced", count=len(words), tenant=tenant or None)
+        return words
+
+    def _check_tenant(self, tenant: str) -> None:
+        if tenant and (len(tenant) > MAX_TENANT_CHARS or not tenant.isprintable()):
+            raise ProtocolError(f"the name of a key has 1 to {MAX_TENANT_CHARS} printable characters", code="bad-value")
+        there = select_tenants(self._hub.store.state)
+        if tenant and tenant not in there and len(there) >= MAX_TENANTS:
+            raise ProtocolError(
+                f"{MAX_TENANTS} keys have hotwords of their own, and that is the most; empty the list of another",
+                code="bad-value",
+            )
 
     async def reload(self) -> ReloadView:
         return await self._reload()

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError, Conflict, HubError, Overloaded, ProviderUnavailable
 from asr_hub.hub.engines import Make, Started
+from asr_hub.hub.hotwords import configured
 from asr_hub.hub.hub import Hub, Limits
 from asr_hub.model import ProviderName
 from asr_hub.protocols.facts import ReloadView
 from asr_hub.providers import registry
-from asr_hub.store.slices.hotwords import HotwordsReplaced
 from asr_hub.store.slices.sessions import SessionMoved, SessionWarned
 from asr_hub.store.slices.system import Reconfigured
 from asr_hub.telemetry import logs
@@ -29,7 +29,7 @@ Raises ConfigError where it cannot hold; nothing has changed then. What it retur
 and does not raise.
 """
 
-_OURS = frozenset({"provider", "policy", "providers", "sessions", "hotwords"})
+_OURS = frozenset({"provider", "policy", "providers", "sessions", "hotwords", "hotwords_file", "hotwords_of"})
 """Top-level keys that a running hub takes."""
 
 
@@ -158,8 +158,8 @@ class Reload:
         hub.default = plan.default
         hub.limits = plan.limits
         self._move_sessions(gone)
-        if "hotwords" in changed:
-            hub.dispatch(HotwordsReplaced(at=hub.now(), words=wanted.hotwords))
+        for replaced in configured(wanted, at=hub.now(), before=self._config):
+            hub.dispatch(replaced)
         return sorted(key for key in changed if _top(key) in (_OURS | self._parts.keys()))
 
     def _move_sessions(self, gone: tuple[ProviderName, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -112,10 +112,42 @@ class HealthView(View):
     """What whoever runs the hub should mend, such as a port that is open to everybody."""
 
 
-class HotwordsView(View):
-    """Words to prefer in every session, beside its own."""
+class HotwordView(View):
+    """A word with a weight."""
 
-    hotwords: list[str]
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    text: str
+    weight: float = 1.0
+    """From 0.1 to 10: how many times as much as others it is preferred, where the engine can."""
+
+
+class HotwordsView(View):
+    """Words to prefer in every session, or in those of one key, beside their own."""
+
+    hotwords: list[str | HotwordView]
+    """A text alone has the weight 1."""
+
+    @classmethod
+    def of(cls, words: Mapping[str, float]) -> HotwordsView:
+        return cls(
+            hotwords=[word if weight == 1 else HotwordView(text=word, weight=weight) for word, weight in words.items()]
+        )
+
+    def weights(self) -> dict[str, float]:
+        """Of each word, in order; of two that are the same the first."""
+        words: dict[str, float] = {}
+        for given in self.hotwords:
+            text, weight = (given, 1.0) if isinstance(given, str) else (given.text, given.weight)
+            words.setdefault(text, weight)
+        return words
+
+
+class TenantsView(View):
+    """The keys that have hotwords of their own."""
+
+    tenants: list[str]
+    """Their names"""
 
 
 class ReloadView(View):
@@ -154,11 +186,15 @@ class HubFacts(Protocol):
         """
         ...
 
-    def hotwords(self) -> tuple[str, ...]:
-        """Those of every session."""
+    def hotwords(self, tenant: str = "") -> Mapping[str, float]:
+        """Those of every session, or of the sessions of the key named `tenant`, in order; each with its weight."""
         ...
 
-    def set_hotwords(self, words: Sequence[str]) -> tuple[str, ...]:
+    def tenants(self) -> Sequence[str]:
+        """The names of the keys that have hotwords of their own."""
+        ...
+
+    def set_hotwords(self, words: Mapping[str, float], tenant: str = "") -> Mapping[str, float]:
         """
         Put these in the place of those; running sessions hear with them from their next utterance on.
 

@@ -21,6 +21,7 @@ from asr_hub.protocols.facts import (
     ReloadView,
     SessionDetails,
     SessionView,
+    TenantsView,
 )
 from asr_hub.protocols.openapi import errors
 from asr_hub.protocols.page import PAGE
@@ -33,6 +34,8 @@ _WELL = ("ready", "unloaded")
 """Health of a provider that would hear a new session."""
 
 _Name = Annotated[str, Path(description="The session's public `name`, or its whole id.", examples=["3f9c0a17be52"])]
+
+_Tenant = Annotated[str, Path(description="The name of an API key, or the `sub` of tokens.", examples=["mobile-app"])]
 
 _HOTWORDS_BODY = {
     "requestBody": {
@@ -140,8 +143,8 @@ def _add_operation(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
         dependencies=[Depends(roaming(door, Scope.ADMIN))],
     )
     async def hotwords() -> HotwordsView:
-        """Beside those, a session has its own. Needs the scope `admin`."""
-        return HotwordsView(hotwords=list(facts.hotwords()))
+        """Beside those, a session has its own, and those of its key. Needs the scope `admin`."""
+        return HotwordsView.of(facts.hotwords())
 
     @api.put(
         "/v1/hotwords",
@@ -158,7 +161,45 @@ def _add_operation(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
         """
         # Read here and not by FastAPI, which takes a body of any size, and before it has asked who sends it.
         wanted = _words(await _body(request))
-        return HotwordsView(hotwords=list(facts.set_hotwords(wanted)))
+        return HotwordsView.of(facts.set_hotwords(wanted))
+
+    @api.get(
+        "/v1/hotwords-of",
+        tags=["operation"],
+        summary="Which keys have hotwords of their own",
+        responses=errors(401, 403, 429),
+        dependencies=[Depends(roaming(door, Scope.ADMIN))],
+    )
+    async def tenants() -> TenantsView:
+        """By name. Needs the scope `admin`."""
+        return TenantsView(tenants=list(facts.tenants()))
+
+    @api.get(
+        "/v1/hotwords/{tenant:path}",
+        tags=["operation"],
+        summary="The hotwords of one key's sessions",
+        responses=errors(401, 403, 429),
+        dependencies=[Depends(roaming(door, Scope.ADMIN))],
+    )
+    async def hotwords_of(tenant: _Tenant) -> HotwordsView:
+        """Empty where it has none of its own. Needs the scope `admin`."""
+        return HotwordsView.of(facts.hotwords(tenant))
+
+    @api.put(
+        "/v1/hotwords/{tenant:path}",
+        tags=["operation"],
+        summary="Replace the hotwords of one key's sessions",
+        responses=errors(400, 401, 403, 413, 429),
+        dependencies=[Depends(roaming(door, Scope.ADMIN))],
+        openapi_extra=_HOTWORDS_BODY,
+    )
+    async def set_hotwords_of(request: Request, tenant: _Tenant) -> HotwordsView:
+        """
+        Of the sessions that this key has opened and will open; as `PUT /v1/hotwords` otherwise. An empty list takes
+        them away. Needs the scope `admin`.
+        """
+        wanted = _words(await _body(request))
+        return HotwordsView.of(facts.set_hotwords(wanted, tenant))
 
     @api.post(
         "/v1/config/reload",
@@ -189,14 +230,14 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _words(body: bytes) -> list[str]:
+def _words(body: bytes) -> dict[str, float]:
     """Raises ProtocolError."""
     try:
-        return HotwordsView.model_validate_json(body, strict=True).hotwords
+        return HotwordsView.model_validate_json(body, strict=True).weights()
     except ValidationError as exc:
         first: Any = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"
         raise ProtocolError(
-            f'{where}: {first["msg"]}; send {{"hotwords": ["word", …]}}',
+            f'{where}: {first["msg"]}; send {{"hotwords": ["word", {{"text": "word", "weight": 2}}, …]}}',
             code="bad-json" if first["type"] == "json_invalid" else "bad-value",
         ) from None

@@ -23,6 +23,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     endpointing: bool = False
     """Ends utterances by itself."""
     hotwords: bool = False
+    hotword_weights: bool = False
+    """Prefers some hotwords more than others."""
     wake_words: bool = False
     """Can spot phrases for an armed session: `stream` with `options.wake_words`."""
     languages: tuple[str, ...] = ()
@@ -45,6 +47,8 @@ class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     language: str | None = None
     hotwords: tuple[str, ...] = ()
+    hotword_weights: dict[str, float] = {}
+    """Those other than 1, by hotword, from 0.1 to 10."""
     sample_rate: int = HUB_RATE
     """Hertz of the frames that will be pushed; one of the provider's `sample_rates`."""
     partials: bool = True

@@ -154,6 +154,7 @@ class Hosted:
             sample_rate=options.sample_rate,
             language=options.language,
             hotwords=options.hotwords if self.capabilities.hotwords else (),
+            hotword_weights=options.hotword_weights if self.capabilities.hotword_weights else {},
             partials=options.partials and self.capabilities.partials,
         )
         lend = functools.partial(self._lend, options.patient)

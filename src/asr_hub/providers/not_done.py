@@ -10,4 +10,6 @@ def not_done(name: ProviderName, can: Capabilities, options: RecognitionOptions)
     """One warning for each wish that will not be met, for people."""
     if options.hotwords and not can.hotwords:
         return (f"{name} knows no hotwords: they are not used",)
+    if options.hotword_weights and options.hotwords and not can.hotword_weights:
+        return (f"{name} prefers all hotwords alike: of their weights only the order is used",)
     return ()

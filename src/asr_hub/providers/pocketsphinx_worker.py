@@ -70,7 +70,7 @@ class PocketSphinxEngine:
         if not settings.is_grammar and settings.final == "whole":
             self._live_search = _FAST
             self._add_fast_search()
-        self._profile: tuple[tuple[str, ...], ...] | None = None
+        self._profile: object = None
         self._warnings: list[str] = []
         self._begin = Begin(sample_rate=settings.sample_rate)
         self._pending = bytearray()
@@ -221,7 +221,7 @@ class PocketSphinxEngine:
 
     def _configure(self, begin: Begin) -> None:
         """Once in the life of a worker: what it learns here is never unlearnt, so it serves this profile only."""
-        profile = (begin.hotwords, begin.wake_words, begin.phrases)
+        profile = (begin.hotwords, begin.hotword_weights, begin.wake_words, begin.phrases)
         if self._profile == profile:
             return
         if self._profile is not None:
@@ -233,7 +233,7 @@ class PocketSphinxEngine:
         if begin.wake_words:
             self._add_wake_words(begin.wake_words)
         if begin.hotwords:
-            self._add_hotwords(begin.hotwords)
+            self._add_hotwords(begin.hotwords, begin.hotword_weights)
 
     def _add_words(self, pronunciations: Mapping[str, str]) -> None:
         for word, phones in pronunciations.items():
@@ -289,7 +289,7 @@ class PocketSphinxEngine:
             file.flush()
             self._decoder.add_kws(_WAKE, file.name)
 
-    def _add_hotwords(self, hotwords: tuple[str, ...]) -> None:
+    def _add_hotwords(self, hotwords: tuple[str, ...], weights: Mapping[str, float]) -> None:
         if self._final_search == _GRAMMAR:
             self._warnings.append("hotwords do nothing with a grammar")
             return
@@ -307,7 +307,8 @@ class PocketSphinxEngine:
         model = self._decoder.get_lm(_DEFAULT)
         for alias in phones:
             # The model first: the dictionary would add it there with the weight of a word nobody knows.
-            model.add_word(alias, self._settings.hotword_weight)
+            weight = weights.get(self._aliases[alias], 1.0)
+            model.add_word(alias, self._settings.hotword_weight * weight)
         for alias, said_as in phones.items():
             self._decoder.add_word(alias, said_as, True)
 

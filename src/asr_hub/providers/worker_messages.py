@@ -25,6 +25,8 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin", omit_default
     sample_rate: int
     language: str | None = None
     hotwords: tuple[str, ...] = ()
+    hotword_weights: dict[str, float] = {}
+    """Those other than 1, by hotword."""
     wake_words: tuple[str, ...] = ()
     phrases: tuple[str, ...] = ()
     """Only one of these can have been said, whatever the settings say."""

@@ -19,7 +19,8 @@ give given go goes going gone good got had hadn't has hasn't have haven't having
 himself his how however i i'd i'll i'm i've if in into is isn't it it's its itself just keep kind knew know last later
 least less let let's like little long look made make many may maybe me mean might mine more most much must my myself
 near need never new next no nobody none nor not nothing now of off often oh ok okay old on once one only onto or other
-others our ours ourselves out over own perhaps please put quite rather really right said same saw say says see seem seen set
+others our ours ourselves out over own perhaps please put quite rather really right said same saw say says see seem seen
+set
 shall she she's should shouldn't show since so some somebody someone something soon still such take tell than thank
 thanks that that's the their theirs them themselves then there there's these they they're thing things think this those
 though thought three through till to today together told tomorrow tonight too took toward towards try two under until up

@@ -61,6 +61,14 @@ async def test_the_stream_is_configured_as_asked(server: GoogleServer) -> None:
     assert (phrase.value, phrase.boost) == ("Frobnitz", 5.0)
 
 
+async def test_a_weight_is_a_boost_within_what_the_server_takes(server: GoogleServer) -> None:
+    weights = {"a  b": 1.5, "c": 9.0, "d": 0.5}
+    options = RecognitionOptions(hotwords=("a  b", "c", "d", "e"), hotword_weights=weights)
+    await listened(server, options, boost=4)
+    (phrases,) = [found.inline_phrase_set.phrases for found in server.asked[-1].config.adaptation.phrase_sets]
+    assert [(phrase.value, phrase.boost) for phrase in phrases] == [("a b", 6.0), ("c", 20.0), ("d", 2.0), ("e", 4.0)]
+
+
 async def test_a_session_without_a_language_hears_those_of_the_settings(server: GoogleServer) -> None:
     await listened(server, language_codes=["en-GB", "fr-FR"])
     assert list(server.asked[-1].config.language_codes) == ["en-GB", "fr-FR"]

@@ -71,6 +71,11 @@ def test_hotwords_are_written_as_the_model_writes() -> None:
     )
 
 
+def test_a_weight_is_a_score_behind_the_phrase() -> None:
+    spelling = Spelling(frozenset("▁GOTEN"), score=1.5)
+    assert spelling.line(["go", "ten", "Zorba"], {"ten": 2.0, "Zorba": 3.0}) == ("GO/TEN :3.000", ["Zorba"])
+
+
 @given(st.lists(st.text("ab :#@/1.")))
 def test_no_hotword_becomes_a_score_or_another_phrase(hotwords: list[str]) -> None:
     line, unknown = Spelling(frozenset("▁abc:#@/1.5")).line(hotwords)

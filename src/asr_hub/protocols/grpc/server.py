@@ -166,7 +166,7 @@ class _Calls(stubs.AsrHubServiceServicer):
 
     async def SetHotwords(self, request: pb.SetHotwordsRequest, context: Any) -> pb.SetHotwordsResponse:  # noqa: N802
         _must_administer()
-        return pb.SetHotwordsResponse(hotwords=self._facts.set_hotwords(request.hotwords))
+        return pb.SetHotwordsResponse(hotwords=self._facts.set_hotwords(dict.fromkeys(request.hotwords, 1.0)))
 
     def _dialogue(self) -> Dialogue:
         return Dialogue(self._hub, protocol=_PROTOCOL, grant=admitted(), limits=self._limits)

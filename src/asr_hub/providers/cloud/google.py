@@ -21,7 +21,7 @@ from asr_hub.model import HUB_RATE, ProviderName
 from asr_hub.providers.base import Capabilities, RecognitionOptions
 from asr_hub.providers.cloud.google_failure import VARIABLE, failure
 from asr_hub.providers.cloud.google_results import Results
-from asr_hub.providers.cloud.google_settings import leaves_machine, read_google_settings
+from asr_hub.providers.cloud.google_settings import MAX_BOOST, leaves_machine, read_google_settings
 from asr_hub.providers.cloud.google_status import FirstStatus
 from asr_hub.providers.cloud.hints import fitting
 from asr_hub.providers.cloud.outside import opens_outside
@@ -55,6 +55,7 @@ class Google(CloudProvider):
                 words=chosen.gives_words,
                 confidence=chosen.gives_confidence,
                 hotwords=True,
+                hotword_weights=True,
                 sample_rates=_RATES,
                 max_streams=chosen.max_streams,
                 description=f"{chosen.model} at {chosen.endpoint}: hears while people speak.",
@@ -133,7 +134,10 @@ class Google(CloudProvider):
             },
         }
         if hotwords:
-            phrases = [{"value": word, "boost": chosen.boost} for word in hotwords]
+            weights = {" ".join(word.split()): weight for word, weight in options.hotword_weights.items()}
+            phrases = [
+                {"value": word, "boost": min(MAX_BOOST, chosen.boost * weights.get(word, 1.0))} for word in hotwords
+            ]
             config["adaptation"] = {"phrase_sets": [{"inline_phrase_set": {"phrases": phrases}}]}
         return self._speech.StreamingRecognizeRequest(
             recognizer=f"projects/{chosen.project}/locations/{chosen.location}/recognizers/_",

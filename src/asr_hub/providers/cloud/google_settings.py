@@ -16,6 +16,8 @@ VENDOR = "speech.googleapis.com"
 MOST_STREAM_S = 290.0
 """Seconds: the server closes a stream after five minutes."""
 
+MAX_BOOST = 20.0
+
 _NAME = re.compile(r"[A-Za-z0-9._:-]+")
 _SECRETS = ("credentials", "credentials_file", "api_key", "key", "token", "secret", "password")
 
@@ -82,8 +84,8 @@ def read_google_settings(name: str, settings: Mapping[str, Any]) -> GoogleSettin
             raise ConfigError(f"{where}: `{key}` must be an id, of letters, digits and dashes")
     if not chosen.language_codes:
         raise ConfigError(f"{where}: `language_codes` names no language; give what is spoken, such as [en-US]")
-    if not 0 < chosen.boost <= 20:
-        raise ConfigError(f"{where}: boost must be above 0 and at most 20")
+    if not 0 < chosen.boost <= MAX_BOOST:
+        raise ConfigError(f"{where}: boost must be above 0 and at most {MAX_BOOST:g}")
     if not 1 <= chosen.max_stream_s <= MOST_STREAM_S or chosen.timeout_s <= 0:
         raise ConfigError(f"{where}: max_stream_s must be 1 to {MOST_STREAM_S:g}, and timeout_s above 0")
     return chosen

@@ -13,8 +13,12 @@ class Hints(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def fitting(hotwords: Iterable[str], *, most: int, longest: int, total: int) -> Hints:
-    """The first of `hotwords`: at most `most`, none longer than `longest` characters, `total` characters in all."""
+def fitting(hotwords: Iterable[str], *, most: int, longest: int, total: int, are_alike: bool = False) -> Hints:
+    """
+    The first of `hotwords`: at most `most`, none longer than `longest` characters, `total` characters in all.
+
+    With `are_alike` they had weights, and the server takes none.
+    """
     wanted = dict.fromkeys(word for hotword in hotwords if (word := " ".join(hotword.split())))
     taken: list[str] = []
     for word in wanted:
@@ -23,5 +27,9 @@ def fitting(hotwords: Iterable[str], *, most: int, longest: int, total: int) -> 
         taken.append(word)
         total -= len(word)
     left = len(wanted) - len(taken)
-    warning = f"{left} of {len(wanted)} hotwords are more or longer than the server takes and are left out"
-    return Hints(tuple(taken), (warning,) if left else ())
+    warnings = []
+    if left:
+        warnings.append(f"{left} of {len(wanted)} hotwords are more or longer than the server takes and are left out")
+    if are_alike and wanted:
+        warnings.append("the server prefers all hotwords alike: of their weights only the order is used")
+    return Hints(tuple(taken), tuple(warnings))

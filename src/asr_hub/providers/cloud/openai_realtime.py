@@ -125,10 +125,11 @@ class OpenAIRealtime(CloudProvider):
         return connection
 
     def _hints(self, options: RecognitionOptions) -> Hints:
+        alike, room = bool(options.hotword_weights), PROMPT_CHARACTERS - len(self.settings.prompt)
         if self._takes_keywords:
-            return fitting(options.hotwords, most=100, longest=100, total=5000)
+            return fitting(options.hotwords, most=100, longest=100, total=5000, are_alike=alike)
         if self._takes_prompt:
-            return fitting(options.hotwords, most=100, longest=100, total=PROMPT_CHARACTERS - len(self.settings.prompt))
+            return fitting(options.hotwords, most=100, longest=100, total=room, are_alike=alike)
         return Hints((), (f"{self.settings.model} takes no hotwords",) if options.hotwords else ())
 
     def _configuration(self, options: RecognitionOptions, hotwords: tuple[str, ...]) -> dict[str, Any]:

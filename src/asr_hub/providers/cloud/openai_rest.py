@@ -143,9 +143,10 @@ class OpenAIRest(CloudProvider):
             return file.getvalue()
 
     def _hints(self, options: RecognitionOptions) -> Hints:
+        alike, room = bool(options.hotword_weights), PROMPT_CHARACTERS - len(self.settings.prompt)
         if self._takes_keywords:
-            return fitting(options.hotwords, most=100, longest=100, total=5000)
-        return fitting(options.hotwords, most=100, longest=100, total=PROMPT_CHARACTERS - len(self.settings.prompt))
+            return fitting(options.hotwords, most=100, longest=100, total=5000, are_alike=alike)
+        return fitting(options.hotwords, most=100, longest=100, total=room, are_alike=alike)
 
     @property
     def _takes_keywords(self) -> bool:

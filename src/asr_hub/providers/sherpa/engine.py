@@ -26,7 +26,7 @@ def load(settings: dict[str, Any]) -> SherpaStreaming | SherpaWhole:
     """
     chosen = msgspec.convert(settings, SherpaSettings)
     files = chosen.look()
-    spelling = Spelling(alphabet(files.tokens))
+    spelling = Spelling(alphabet(files.tokens), score=chosen.hotwords_score)
     try:
         release = version("sherpa-onnx")
     except PackageNotFoundError as exc:

@@ -30,6 +30,7 @@ class SherpaOnnx(Hosted):
                 words=kind.has_times,
                 confidence=kind.is_transducer,
                 hotwords=takes_hotwords,
+                hotword_weights=takes_hotwords,
                 languages=(chosen.language,) if chosen.language else (),
                 sample_rates=(chosen.sample_rate,),
                 batch=True,

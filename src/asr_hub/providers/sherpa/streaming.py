@@ -80,7 +80,7 @@ class SherpaStreaming:
         self.tail_s = self._measured_tail() if settings.tail_s is None else settings.tail_s
 
     def begin(self, begin: Begin) -> Utterance:
-        line, unknown = self._spelling.line(begin.hotwords)
+        line, unknown = self._spelling.line(begin.hotwords, begin.hotword_weights)
         warnings = [f"hotwords: the model cannot spell {', '.join(unknown)}"] if unknown else []
         stream = self._recognizer.create_stream(line) if line else self._recognizer.create_stream()
         return Utterance(stream, begin, warnings)

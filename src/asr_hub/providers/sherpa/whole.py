@@ -70,7 +70,7 @@ class SherpaWhole:
         return [self._heard(stream, clip, warnings) for (stream, warnings), clip in zip(made, clips, strict=True)]
 
     def _stream(self, clip: Clip) -> tuple[OfflineStream, tuple[str, ...]]:
-        line, unknown = self._spelling.line(clip.begin.hotwords)
+        line, unknown = self._spelling.line(clip.begin.hotwords, clip.begin.hotword_weights)
         stream = self._recognizer.create_stream(line) if line else self._recognizer.create_stream()
         samples = samples_of(clip.pcm)
         lacking = int(SHORTEST_S * clip.begin.sample_rate) - len(samples)
