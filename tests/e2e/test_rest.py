@@ -162,6 +162,22 @@ async def test_hotwords_that_are_replaced_are_heard_in_the_next_utterance() -> N
         assert facts == [("Zermatt",), ("Visp", "Täsch")]
 
 
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("/v1/hotwords", {"text": "Brig", "weight": 10.5}),
+        ("/v1/hotwords/ann", {"text": "Brig", "weight": 0}),
+        ("/v1/hotwords/ann", "x" * 101),
+        ("/v1/hotwords/" + "a" * 65, "Brig"),
+        ("/v1/hotwords/a%0Ab", "Brig"),
+    ],
+)
+async def test_a_list_that_cannot_be_is_refused(http: httpx.AsyncClient, path: str, word: object) -> None:
+    answer = await http.put(path, json={"hotwords": [word]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad-value")
+    assert (await http.get(path)).json() == {"hotwords": []}
+
+
 async def test_an_engine_that_knows_no_hotwords_says_so_once(hub: Serving, http: httpx.AsyncClient) -> None:
     async with Client(hub.stream_url) as client:
         await speak(client, SPEECH)
@@ -266,6 +282,9 @@ WALK: list[tuple[str, str, dict[str, Any]]] = [
     ("get", "/v1/sessions/{session}/events", {}),
     ("put", "/v1/hotwords", {"json": {"hotwords": ["Brig"]}}),
     ("get", "/v1/hotwords", {}),
+    ("put", "/v1/hotwords/{tenant}", {"json": {"hotwords": [{"text": "Brig", "weight": 2}]}}),
+    ("get", "/v1/hotwords/{tenant}", {}),
+    ("get", "/v1/hotwords-of", {}),
     ("post", "/v1/config/reload", {}),
     ("post", "/v1/tokens", {"json": {}}),
 ]
@@ -283,7 +302,7 @@ async def test_every_route_answers_what_its_document_says(tmp_path: Path) -> Non
         assert {(method, path) for method, path, _ in WALK} == there
         session = ""
         for method, path, request in WALK:
-            answer = await http.request(method, path.format(session=session), **request)
+            answer = await http.request(method, path.format(session=session, tenant="ann"), **request)
             assert answer.is_success, (method, path, answer.text)
             responses = whole["paths"][path][method]["responses"]
             ((media, body),) = responses[str(answer.status_code)]["content"].items()

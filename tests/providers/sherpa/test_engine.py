@@ -139,6 +139,15 @@ def test_hotwords_are_favoured_where_the_search_looks_wide() -> None:
     assert final.warnings == ("hotwords: the model cannot spell \u6c34",)
 
 
+def test_the_weight_of_a_hotword_decides_how_much_it_is_favoured() -> None:
+    wide = _transducer(decoding="modified_beam_search", hotwords_score=0.3)
+    heard = {
+        weight: _hear(wide, [CLIP], hotwords=("d eh n",), hotword_weights={"d eh n": weight})[1][0].text
+        for weight in (0.1, 10.0)
+    }
+    assert heard == {0.1: "G OW F AO R ER D T EH N M IY ER Z", 10.0: "G OW F AO R ER D EH N M IY ER Z"}
+
+
 def test_hotwords_need_the_pieces_that_the_model_spells_with(tmp_path: Path) -> None:
     for file in TRANSDUCER.iterdir():
         if file.name != "bpe.vocab":
