@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -80,6 +81,32 @@ TRAPS = (
     Trap("столица франции", "Париж.", "The capital of France.", "ru"),
     Trap("what is the weather", "It is sunny.", "Wie ist das Wetter?", None),
 )
+
+
+def written(said: str) -> str:
+    """A dictation with a capital and a full stop."""
+    return said[0].upper() + said[1:] + "."
+
+
+OBEDIENCE: dict[str, Callable[[Trap], str]] = {
+    "answer": lambda trap: trap.answer,
+    "text and answer": lambda trap: f"{trap.said} {trap.answer}",
+    "corrected text and answer": lambda trap: f"{written(trap.said)} {trap.answer}",
+    "answer and text": lambda trap: f"{trap.answer} {trap.said}",
+    "answer on a new line": lambda trap: f"{written(trap.said)}\n\n{trap.answer}",
+    "translation": lambda trap: trap.translation,
+    "text and translation": lambda trap: f"{written(trap.said)} ({trap.translation})",
+    "refusal": lambda _: "I'm sorry, I can't help with that.",
+    "introduction": lambda trap: f"Sure! Here is the corrected text: {written(trap.said)}",
+    "label": lambda trap: f"Corrected: {written(trap.said)}",
+    "closing offer": lambda trap: f"{written(trap.said)} Let me know if you need anything else.",
+    "one word before": lambda trap: f"Okay, {trap.said}",
+    "one word after": lambda trap: f"{written(trap.said)} Done.",
+    "code": lambda trap: f"```\n{trap.said}\n```",
+    "markdown": lambda trap: f"**{written(trap.said)}**",
+    "link": lambda trap: f"{trap.said} https://example.org/?q=1",
+}
+"""How a model that obeys a trap words it."""
 
 
 class Fix(NamedTuple):
