@@ -19,7 +19,8 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     Decibels by which the liveliest bands change from one tenth of a second to the next, where they change most.
 
-    Speech: above 5. Steady noise and held notes: below 5. None: shorter than can be told.
+    Speech: above 6. Steady noise and held notes: below 4 for seconds, below 6 for half a minute. None: shorter than
+    can be told.
     """
     tone: float
     """Share of the energy that lies in the six strongest of a hundred bins, 0 to 1. Above 0.98: whistles and beeps."""

@@ -51,7 +51,7 @@ def why(text: str, pcm: bytes, rate: int, *, vad: bool) -> str:
 
 @pytest.mark.unit
 @pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("dbfs", [-10.0, -30.0, -45.0])
+@pytest.mark.parametrize("dbfs", [-16.0, -45.0])
 def test_nothing_is_said_in_noise_and_tones(rate: int, dbfs: float) -> None:
     for name, pcm in sounds(rate, dbfs=dbfs).items():
         for text in WRITTEN:

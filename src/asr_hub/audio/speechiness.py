@@ -25,9 +25,6 @@ LIVELIEST = 3
 CHANGE = 3
 """Which of the largest changes counts: a click makes two, a word makes more."""
 
-CHANGE_S = 10.0
-"""Seconds of audio for which it is the next smaller one: chance alone makes larger ones in more time."""
-
 DEPTH_DB = 30.0
 """Below the loudest band: what lies deeper does not move."""
 
@@ -50,7 +47,7 @@ def measure(pcm: bytes, rate: int) -> Sound:
     """
     `pcm` is mono, signed 16 bit, at 8 kHz or more.
 
-    Takes half a millisecond of one core for a second of audio: not for the event loop where utterances are long.
+    Takes less than a millisecond of one core for a second of audio: not for the event loop where utterances are long.
     """
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768)
     seconds = samples.size / rate
@@ -108,5 +105,5 @@ def _movement(bands: _Floats) -> float:
     blocks = bands[: len(bands) // BLOCK_STEPS * BLOCK_STEPS].reshape(-1, BLOCK_STEPS, bands.shape[1]).mean(axis=1)
     levels = 10 * np.log10(blocks)
     levels = np.maximum(levels, levels.max() - DEPTH_DB)
-    changes = np.sort(np.abs(np.diff(levels, axis=0)), axis=0)[-CHANGE - int(len(bands) * STEP_S // CHANGE_S)]
+    changes = np.sort(np.abs(np.diff(levels, axis=0)), axis=0)[-CHANGE]
     return float(np.sort(changes)[-LIVELIEST:].mean())

@@ -56,7 +56,7 @@ class PhantomLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """dBFS of the loudest tenth of a second: below, it is silence."""
     nothing_spoken: float = 0.03
     """Share of the audio: where the VAD takes less for speech, nobody spoke."""
-    steady: float = 5.0
+    steady: float = 4.0
     """Decibels of movement: what moves less is no speech."""
     tone: float = 0.985
     """Share of the energy in two tones: above, it is whistles and beeps."""
