@@ -25,6 +25,8 @@ def places(*readings: str) -> list[str]:
         (("the cat", "the old cat", "an old cat"), ["the the an", "- old old", "cat cat cat"]),
         (("a b", "b c"), ["a -", "b b", "- c"]),
         (("a b", "", "a"), ["a - a", "b - -"]),
+        (("a x b", "a b", "a y b"), ["a a a", "x - y", "b b b"]),
+        (("a b", "a", "c"), ["a a c", "b - -"]),
         (("", "a"), ["- a"]),
         (("", ""), []),
     ],

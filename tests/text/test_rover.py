@@ -62,6 +62,8 @@ def test_a_tie_goes_to_the_earlier_hypothesis() -> None:
     assert vote([heard("the cat sat"), heard("the old bat sat")]).text == "the cat sat"
     assert vote([heard("the old bat sat"), heard("the cat sat")]).text == "the old bat sat"
     assert vote([heard("a"), heard("b"), heard("c")]).text == "a"
+    halves = [heard("a", confidence=0.6), heard("b", confidence=0.4), heard("b", confidence=0.9)]
+    assert vote([*halves, heard("a", confidence=0.7)]).text == "a", "0.6 + 0.7 is as much as 0.4 + 0.9"
 
 
 def test_words_that_agree_are_written_as_the_first_hypothesis_writes_them() -> None:
@@ -73,6 +75,11 @@ def test_the_text_stops_where_its_last_word_is() -> None:
     assert vote([heard("We go."), heard("we go home"), heard("we go home")]).text == "We go home."
     assert vote([heard("We go, now!"), heard("we go"), heard("we go")]).text == "We go!"
     assert vote([heard("we go"), heard("We go. Home."), heard("We go. Home.")]).text == "we go Home"
+
+
+def test_what_opens_stays_with_its_word() -> None:
+    readings = ["we ah now", "we oh now", "  “so now", "  “so now", "we um now"]
+    assert vote([heard(text) for text in readings]).text == "we “so now"
 
 
 def test_the_surer_word_wins_where_as_many_heard_it() -> None:

@@ -39,6 +39,7 @@ def vote(
 
     The confidences are the scores of the election; the alternatives are the other texts that were put to the vote; all
     else is of the first hypothesis. A single one comes back as it is. `TooLarge` over more words than `network` takes.
+    Five texts of 20 words take 4 ms, of 300 words a tenth of a second: more than an event loop has to spare.
     """
     if not hypotheses:
         raise ValueError("a vote needs a hypothesis")
