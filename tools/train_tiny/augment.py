@@ -30,10 +30,14 @@ def plain(samples: Samples) -> Audio:
     return np.concatenate([np.zeros(RATE // 5, np.float32), speech, np.zeros(RATE * 3 // 10, np.float32)])
 
 
-def rough(samples: Samples, chance: np.random.Generator) -> Example | None:
-    """One training example of an utterance; None where it gets longer than LONGEST_S."""
+def rough(samples: Samples, chance: np.random.Generator, *, speeds: bool = True) -> Example | None:
+    """
+    One training example of an utterance; None where it gets longer than LONGEST_S.
+
+    Another speed is another pitch: without `speeds` the voice stays whose it is.
+    """
     speech = _levelled(samples.astype(np.float32), 10 ** (chance.uniform(-18, -1) / 20))
-    if chance.random() < 0.7:
+    if speeds and chance.random() < 0.7:
         speech = soxr.resample(speech, RATE, int(RATE * chance.uniform(0.88, 1.14)), quality="QQ").astype(np.float32)
     if chance.random() < 0.4:
         speech = _tilted(speech, chance.uniform(-0.6, 0.6))

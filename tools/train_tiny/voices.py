@@ -11,12 +11,13 @@ Synthesiser = Literal["espeak-ng", "flite", "festival"]
 Split = Literal["train", "phrases", "variants", "speakers"]
 """`phrases` are new phrases in known voices, `variants` known voices changed anew, `speakers` voices never heard."""
 
-_ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-029")
-_VARIANTS = (
+ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-029")
+VARIANTS = (
     *("", "m1", "m2", "m3", "m4", "m5", "m6", "f1", "f2", "f3", "f4", "Andy", "Annie", "klatt", "klatt2"),
     *("Michael", "Mike", "linda", "steph", "john"),
 )
-_VARIANTS_FOR_TESTS = ("m7", "f5", "klatt4", "Alicia", "pablo")
+"""Of espeak-ng's voices; those of the trainings."""
+VARIANTS_FOR_TESTS = ("m7", "f5", "klatt4", "Alicia", "pablo")
 _FLITE = ("slt", "rms", "kal16")
 _FESTIVAL = ("kal_diphone", "cmu_us_slt_arctic_hts")
 
@@ -41,14 +42,14 @@ FLITE_VOICES = (*_FLITE, "awb")
 def cast(chance: random.Random, split: Split) -> Voice:
     """A voice for one utterance of a split."""
     if split == "variants":
-        return _espeak(chance, _VARIANTS_FOR_TESTS)
+        return _espeak(chance, VARIANTS_FOR_TESTS)
     if split == "speakers":
         if chance.random() < 0.5:
             return _flite(chance, ("awb",))
         return Voice("festival", "ked_diphone")
     draw = chance.random()
     if draw < 0.45:
-        return _espeak(chance, _VARIANTS)
+        return _espeak(chance, VARIANTS)
     if draw < 0.8:
         return _flite(chance, _FLITE)
     return Voice("festival", chance.choice(_FESTIVAL))
@@ -56,7 +57,7 @@ def cast(chance: random.Random, split: Split) -> Voice:
 
 def _espeak(chance: random.Random, variants: tuple[str, ...]) -> Voice:
     variant = chance.choice(variants)
-    name = chance.choice(_ACCENTS) + (f"+{variant}" if variant else "")
+    name = chance.choice(ACCENTS) + (f"+{variant}" if variant else "")
     return Voice("espeak-ng", name, chance.randint(125, 195), chance.randint(30, 70))
 
 

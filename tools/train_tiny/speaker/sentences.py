@@ -1,0 +1,36 @@
+"""What is said besides the phrases of the grammar, for the sounds that those lack. Our own."""
+
+from __future__ import annotations
+
+SENTENCES = (
+    "the old bridge was closed for the whole summer",
+    "we boiled three eggs and shared the last piece of bread",
+    "a shy fox ran across the frozen field",
+    "her brother fixed the bicycle with a rusty chain",
+    "please leave your boots beside the front door",
+    "the judge asked for a quiet moment",
+    "nobody knew why the train was late again",
+    "a cold wind pushed the boat toward the shore",
+    "they measured every shelf before buying the books",
+    "his voice was rough after the long journey",
+    "the garden smells of mint and wet earth",
+    "she thought about the question for a while",
+    "we usually choose the table near the window",
+    "a thousand small stones lay under the water",
+    "the child drew a purple horse on the wall",
+    "my uncle plays the violin on rainy evenings",
+    "both towers were built with yellow brick",
+    "the coffee is too hot to drink right now",
+    "join us at the harbour when the sun goes down",
+    "he pays the rent on the first day of each month",
+    "the machine hums while it washes the clothes",
+    "five young birds left the nest this morning",
+    "put the fresh fish in the blue bowl",
+    "their house stands at the end of a narrow lane",
+    "I would rather walk than wait for the bus",
+    "the nurse gave him a spoon of bitter medicine",
+    "an unusual noise came out of the cellar",
+    "we should change the oil before winter",
+    "the teacher wrote her name with white chalk",
+    "sugar and vinegar are all you need for this",
+)
