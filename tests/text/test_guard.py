@@ -25,6 +25,8 @@ def test_no_obedience_is_accepted(kind: str) -> None:
 
 @pytest.mark.parametrize("fix", FIXES, ids=lambda fix: fix.said)
 def test_an_honest_correction_is_accepted_with_and_without_the_language(fix: Fix) -> None:
+    if fix.needs_pinyin:
+        pytest.importorskip("pypinyin")
     assert judge(fix.said, fix.meant, limits=LIMITS, hotwords=fix.hotwords, language=fix.language) == ""
     assert judge(fix.said, fix.meant, limits=LIMITS, hotwords=fix.hotwords) == ""
 
@@ -71,6 +73,11 @@ def test_an_honest_correction_is_accepted_with_and_without_the_language(fix: Fix
         ("we saw two big red cats there", "We saw big red two cats there.", "a number or a unit moved"),
         ("their our to reed flours", "There are two read flowers", "a number changed"),
         ("their hour reed flours", "There our read flowers", "too much changed"),
+        ("it is possible to do that", "It is impossible to do that.", "a word became its opposite"),
+        ("import the file from there", "Export the file from there.", "a word became its opposite"),
+        ("他今天买这只股票", "他今天卖这只股票", "a word became its opposite"),
+        ("我是老师他是学生", "我是医生他是学生", "a word became quite another"),
+        ("a" * 400, "b" * 400, "too much changed in a row"),
         ("so we said it", "So we have all now really often said it.", "too many new words in a row"),
     ],
 )

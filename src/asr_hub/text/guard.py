@@ -25,7 +25,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Of the words. One word may always change."""
     max_new_run: int = 3
     """New words in a row, between words that were said. At the beginning and at the end there may be none."""
-    least_likeness: float = 0.5
+    least_likeness: float = 0.6
     """0 to 1: how alike what was heard and what takes its place must sound."""
     max_words: int = 2000
     """A longer text is not corrected."""
@@ -152,9 +152,11 @@ def _kept(before: Sequence[Piece], after: Sequence[Piece], hotwords: Sequence[st
         return "a unit changed"
     if _negations(before, language) != _negations(after, language):
         return "a negation came or went"
-    asked, still = _questions(before), _questions(after)
+    asked, still = _count(before, _QUESTIONS), _count(after, _QUESTIONS)
     if asked - still:
         return "a question is no question any more"
+    if _count(before, _OPPOSITES) != _count(after, _OPPOSITES):
+        return "a word became its opposite"
     there, here = _spaced(before), _spaced(after)
     names = [f" {' '.join(parts)} " for hotword in hotwords if (parts := words(hotword))]
     if any(there.count(name) > here.count(name) for name in names):
@@ -180,9 +182,9 @@ def _negations(found: Sequence[Piece], language: str | None) -> int:
     return said + sum(text.count(part) for part in _NEGATIONS_UNSPACED)
 
 
-def _questions(found: Sequence[Piece]) -> Counter[str]:
+def _count(found: Sequence[Piece], wanted: Sequence[str]) -> Counter[str]:
     text = "".join(piece.text for piece in found if piece.kind is Kind.CHARACTER)
-    return Counter({part: text.count(part) for part in _QUESTIONS if part in text})
+    return Counter({part: text.count(part) for part in wanted if part in text})
 
 
 def _names(found: Sequence[Piece]) -> Iterator[str]:
@@ -328,6 +330,10 @@ def _is_repeated(span: _Span, before: Sequence[Piece]) -> bool:
 
 def _replacement(span: _Span, before: Sequence[Piece], limits: Limits, language: str | None) -> str:
     was, now = _joined(span.was), _joined(span.now)
+    if max(len(was), len(now)) > _LONGEST_CHANGE:
+        return "too much changed in a row"
+    if _are_opposites(was, now):
+        return "a word became its opposite"
     there, here = sound_of(was, language), sound_of(now, language)
     likeness = similarity(there, here) if there.letters and here.letters else 0.0
     wanted = limits.least_likeness
@@ -335,17 +341,28 @@ def _replacement(span: _Span, before: Sequence[Piece], limits: Limits, language:
         # The more words there are, the more of them may be new beside one that sounds alike.
         is_end = span.start == 0 or span.start + len(span.was) == len(before)
         wanted = max(wanted, 0.8 if is_end and len(span.now) > len(span.was) else 0.7)
-    is_unread = there.heard == there.letters and here.heard == here.letters
-    if is_unread and all(piece.kind is Kind.CHARACTER for piece in (*span.was, *span.now)):
-        # Nothing here knows how these characters sound.
-        return "" if len(span.was) == len(span.now) <= 2 else "too many characters in a row changed"
     return "" if likeness >= wanted else "a word became quite another"
+
+
+def _are_opposites(was: str, now: str) -> bool:
+    """`possible` and `impossible`, `import` and `export`: they sound alike and mean the contrary."""
+    return not _stems(was).isdisjoint(_stems(now))
+
+
+def _stems(word: str) -> set[str]:
+    return {word} | {
+        stem for prefix in _PREFIXES if (stem := word.removeprefix(prefix)) != word and len(stem) >= _SHORTEST_STEM
+    }
 
 
 def _joined(found: Sequence[Piece]) -> str:
     return "".join(piece.text for piece in found)
 
 
+_LONGEST_CHANGE = 60
+"""Letters. To compare sounds takes time that grows with the square."""
+_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "de", "en", "ex", "miss")
+_SHORTEST_STEM = 4
 _LINKS = ("://", "www.", "@")
 _UNPRINTED = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _SYMBOLS = frozenset({"So", "Sm", "Sk", "Sc"})
@@ -370,3 +387,5 @@ _QUESTIONS = (
     *("什么", "什麼", "谁", "誰", "哪", "几", "幾", "多少", "怎", "吗", "嗎"),
     *("何", "どこ", "いつ", "だれ", "なぜ", "どう", "どの", "どれ"),
 )
+_OPPOSITES = ("买", "卖", "買", "賣")
+"""Buying and selling sound alike in Chinese."""
