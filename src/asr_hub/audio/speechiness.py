@@ -37,8 +37,8 @@ STRONGEST = 6
 SHORTEST_S = 0.8
 """Seconds in which movement can be told."""
 
-_SPAN_S = 10.0
-"""Seconds that are in memory as spectra at a time."""
+_SPAN_S = 2.0
+"""Seconds that are in memory as spectra at a time: so few that they stay in the cache."""
 
 _Floats = npt.NDArray[np.float32]
 
