@@ -345,6 +345,11 @@ async def _replaced_while_open(world: World) -> None:
     await world.wait(500.0)
 
 
+async def _replaced_when_closed(world: World) -> None:
+    await _probe_passes(world)
+    await world.put(P)
+
+
 async def _comes_back_by_itself_while_open(world: World) -> None:
     await world.put(P)
     world.fail(3)
@@ -414,6 +419,7 @@ async def _policy_changes(world: World) -> None:
         ),
         (_removed_while_open, ["opened for 10"]),
         (_replaced_while_open, ["opened for 10", "reset"]),
+        (_replaced_when_closed, ["opened for 10", "half-opened", "closed"]),
         (_comes_back_by_itself_while_open, ["opened for 10"]),
         (_gets_ready_while_open, ["opened for 10", "half-opened", "opened for 20", "reset"]),
         (_others_faults, []),
@@ -529,6 +535,25 @@ async def test_a_self_test_of_one_that_is_given_up_ends_without_a_word(patient: 
     await asyncio.wait(patient.spawned)
     assert patient.told(P)[2:] == (["reset"] if end == "replaced" else [])
     assert (patient.in_use, engine.slots.used, patient.breakers.is_open(P)) == (0, 0, end == "stopped")
+
+
+async def test_what_a_replaced_one_answers_after_all_is_nobodys_business(patient: World) -> None:
+    engine = await patient.put(P)
+    asked = asyncio.Event()
+
+    async def stubborn() -> str:
+        asked.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return "yes"
+
+    engine.self_test = stubborn  # type: ignore[method-assign]
+    patient.fail(3)
+    await patient.reach(10.0)
+    await asked.wait()
+    await patient.put(P)
+    await asyncio.wait(patient.spawned)
+    assert patient.told(P) == ["opened for 10", "half-opened", "reset"]
 
 
 async def test_a_hub_that_has_stopped_begins_no_pause(patient: World) -> None:

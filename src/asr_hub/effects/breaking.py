@@ -25,7 +25,6 @@ from asr_hub.store.slices.breakers import (
     BreakerHalfOpened,
     BreakerOpened,
     BreakerReset,
-    BreakerState,
     select_breaker,
     select_failures_since,
     select_is_open,
@@ -143,11 +142,9 @@ class Breakers:
         return events.pipe(ops.do_action(self._start_or_stop))
 
     def _judge(self, event: AttemptFailed) -> BreakerOpened | None:
-        state, name, policy = self._state(), event.provider, self.policy
-        breaker = select_breaker(state, name)
-        if breaker is None or breaker.state is not BreakerState.CLOSED:
-            return None
-        failures = select_failures_since(state, name, event.at - policy.window_s)
+        name, policy = event.provider, self.policy
+        # While it is open none are on record.
+        failures = select_failures_since(self._state(), name, event.at - policy.window_s)
         if failures < policy.failures:
             return None
         reason = f"{failures} failures in a row within {policy.window_s:g} s, the last: {event.code}"
@@ -180,21 +177,20 @@ class Breakers:
     # What goes on while a breaker is not closed.
 
     async def _recover(self, name: ProviderName, recovery: _Recovery, open_s: float) -> None:
-        try:
-            await self._sleep(open_s)
-            self._dispatch(BreakerHalfOpened(at=self._now(), provider=name))
-            fault = await self._probe(name)
-            # An engine may swallow the cancellation of its self-test: what it says then is nobody's business.
-            if self._recoveries.get(name) is not recovery:
-                return
-            if fault is None:
-                self._dispatch(BreakerClosed(at=self._now(), provider=name))
-            else:
-                reason = f"the self-test failed: {fault}"
-                self._dispatch(BreakerOpened(at=self._now(), provider=name, reason=reason, open_s=self._pause(name)))
-        finally:
-            if self._recoveries.get(name) is recovery:
-                del self._recoveries[name]
+        await self._sleep(open_s)
+        self._dispatch(BreakerHalfOpened(at=self._now(), provider=name))
+        fault = await self._probe(name)
+        # An engine may swallow the cancellation of its self-test: what it says then is nobody's business.
+        if self._recoveries.get(name) is recovery:
+            del self._recoveries[name]
+            self._dispatch(self._verdict(name, fault))
+
+    def _verdict(self, name: ProviderName, fault: str | None) -> BreakerClosed | BreakerOpened:
+        now = self._now()
+        if fault is None:
+            return BreakerClosed(at=now, provider=name)
+        reason = f"the self-test failed: {fault}"
+        return BreakerOpened(at=now, provider=name, reason=reason, open_s=self._pause(name))
 
     async def _probe(self, name: ProviderName) -> str | None:
         """What is wrong with it, or none."""
@@ -242,8 +238,7 @@ class Breakers:
 
     def _end(self, name: ProviderName) -> None:
         recovery = self._recoveries.pop(name, None)
-        # The task that opens it anew is at its own end.
-        if recovery is not None and recovery.task is not None and recovery.task is not asyncio.current_task():
+        if recovery is not None and recovery.task is not None:
             recovery.task.cancel()
 
     def _stop(self) -> list[asyncio.Task[None]]:
