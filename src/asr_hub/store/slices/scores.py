@@ -287,7 +287,7 @@ def _ring(latencies_ms: tuple[int, ...], latency_ms: int | None) -> tuple[int, .
 
 
 def _pair(provider: ProviderName, primary: ProviderName) -> str:
-    return f"{provider}\n{primary}"
+    return f"{provider} / {primary}"
 
 
 def _mean(latencies_ms: tuple[int, ...]) -> float | None:
