@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.speech import tone
+from tests.effects.around import NAME, RATE, Around, Rig
 
-from asr_hub.audio.operators.base import SpeechEnd
-from asr_hub.effects.recognition import Listening, Recogniser
+from asr_hub.effects.recognition import Listening
+from asr_hub.effects.strategy import Patience, Strategy
 from asr_hub.errors import HubError, NotFound, OutOfMemory, ProviderError, ProviderUnavailable
-from asr_hub.model import AudioFormat, AudioFrame, EndpointReason, ProviderName, SessionId
-from asr_hub.providers.base import Provider
+from asr_hub.model import EndpointReason, ProviderName
 from asr_hub.providers.scripted import Scripted
-from asr_hub.store.event import Event
-from asr_hub.store.kernel import HubStore
 from asr_hub.store.slices.providers import ProviderStarting
 from asr_hub.store.slices.sessions import (
-    Session,
     SessionClosed,
-    SessionOpened,
     SpeechEnded,
     SpeechStarted,
     WakeWordHeard,
-    select_session,
 )
 from asr_hub.store.slices.transcripts import (
     HypothesisRevised,
@@ -36,95 +29,6 @@ from asr_hub.store.slices.transcripts import (
 )
 
 pytestmark = pytest.mark.unit
-
-ID = SessionId("s")
-NAME = ProviderName("p")
-RATE = 16_000
-SECOND = tone(1.0)
-
-
-class Around:
-    """A real store and a real task group around one recogniser."""
-
-    def __init__(self, provider: Provider, tasks: asyncio.TaskGroup, wake_word: Listening | None = None) -> None:
-        self.wake_word = wake_word
-        self.errors: list[Exception] = []
-        self.broken: list[Exception] = []
-        self.store = HubStore(on_error=lambda error, event: self.errors.append(error))
-        self._provider = provider
-        self.others: dict[ProviderName, Provider] = {}
-        """Those that hear what the first cannot, in order."""
-        self._tasks = tasks
-        self._news = asyncio.Event()
-        self.dispatch(ProviderStarting(provider=NAME, kind="scripted"))
-        self.dispatch(
-            SessionOpened(session=ID, provider=NAME, format=AudioFormat(), protocol="t", armed=wake_word is not None)
-        )
-
-    def record(self, session: SessionId) -> Session | None:
-        return select_session(self.store.state, session)
-
-    def provider(self, name: ProviderName) -> Provider:
-        return self.others.get(name, self._provider)
-
-    def next_after(self, name: ProviderName, language: str | None) -> ProviderName | None:
-        names = [NAME, *self.others]
-        return names[names.index(name) + 1] if name != names[-1] else None
-
-    def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def using(self, provider: Provider) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def hotwords(self) -> tuple[str, ...]:
-        return ()
-
-    def is_strained(self, name: ProviderName) -> bool:
-        return False
-
-    def dispatch(self, event: Event) -> None:
-        self.store.dispatch(event)
-        self._news.set()
-
-    def now(self) -> float:
-        return 0.0
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        return self._tasks.create_task(work, name=name)
-
-    def broke(self, session: SessionId, exc: Exception) -> None:
-        self.broken.append(exc)
-
-    def said(self, *types: type[Event]) -> list[Any]:
-        return [e.event for e in self.store.journal.entries() if isinstance(e.event, types)]
-
-    async def until(self, kind: type[Event], count: int = 1) -> list[Any]:
-        async with asyncio.timeout(10):
-            while len(self.said(kind)) < count:
-                self._news.clear()
-                await self._news.wait()
-        return self.said(kind)
-
-
-class Rig:
-    """A recogniser, and a mouth."""
-
-    def __init__(self, around: Around) -> None:
-        self.around = around
-        self.recogniser = Recogniser(ID, around, on_room=lambda: None)
-
-    def speak(self, at: int, pcm: bytes = SECOND, *, ends: bool = True) -> int:
-        """One utterance at sample `at`; where it ends."""
-        self.recogniser.begin(at, RATE)
-        self.recogniser.add(AudioFrame(pcm, at, RATE))
-        end = at + len(pcm) // 2
-        if ends:
-            self.recogniser.end(SpeechEnd(end))
-        return end
 
 
 async def scripted(settings: dict[str, Any] | None = None, rates: tuple[int, ...] | None = None) -> Scripted:
@@ -301,12 +205,11 @@ async def test_without_the_wake_word_nothing_is_said(tasks: asyncio.TaskGroup) -
 
 @pytest.mark.parametrize("fault", [{"no_final": True}, {"hang_after_ms": 200}])
 async def test_an_engine_that_never_answers_costs_its_utterance_only(
-    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch, fault: dict[str, object]
+    tasks: asyncio.TaskGroup, fault: dict[str, object]
 ) -> None:
-    monkeypatch.setattr("asr_hub.effects.recognition.STALL_S", 0.05)
-    monkeypatch.setattr("asr_hub.effects.recognition.FINAL_RTF", 0.0)
     provider = await scripted({"faults": fault})
-    rig = Rig(Around(provider, tasks))
+    patience = Patience(stall_s=0.05, final_rtf=0.0)
+    rig = Rig(Around(provider, tasks, strategy=Strategy(patience=patience)))
     rig.speak(0)
     (final,) = await rig.around.until(UtteranceFinalized)
     (failed,) = rig.around.said(RecognitionFailed)

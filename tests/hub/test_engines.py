@@ -115,13 +115,13 @@ async def test_what_a_provider_tells_before_it_is_ready_is_nobodys_business() ->
 
 async def test_the_fallback_is_the_next_that_is_ready_and_hears_the_language() -> None:
     async with running({A: B, B: C, C: A}, faults={B: "no weights"}) as rig:
-        assert rig.engines.next_after(A, None) == C
+        assert rig.engines.heirs(A, None)[0] == C
         rig.made[C].capabilities = replace(rig.made[C].capabilities, languages=("zh",))
-        assert rig.engines.next_after(A, "zh-TW") == C
-        assert rig.engines.next_after(A, "en") is None
-        assert rig.engines.next_after(B, None) == C
+        assert rig.engines.heirs(A, "zh-TW")[0] == C
+        assert rig.engines.heirs(A, "en") == []
+        assert rig.engines.heirs(B, None)[0] == C
     async with running() as rig:
-        assert rig.engines.next_after(A, None) is None
+        assert rig.engines.heirs(A, None) == []
 
 
 async def test_a_session_is_opened_where_the_fallback_hears_it() -> None:

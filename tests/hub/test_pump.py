@@ -122,7 +122,7 @@ async def test_an_engine_that_is_behind_is_refused_at_the_door_and_partials_go_f
         for attachment in opened:
             attachment.push(tone(0.5))
         async with asyncio.timeout(10):
-            while not hub.is_strained(hub.default):  # noqa: ASYNC110 - waiting for a slot is no fact of the store
+            while not hub.around.is_strained(hub.default):  # noqa: ASYNC110 - waiting for a slot is no fact of the store
                 await asyncio.sleep(0.01)
         with pytest.raises(Overloaded, match="wait to be heard"):
             hub.open(Start(), protocol="test", on_messages=lambda: None, on_room=lambda: None)

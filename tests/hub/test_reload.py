@@ -241,7 +241,7 @@ async def test_an_engine_that_is_added_hears_at_once() -> None:
         speaker = Speaker(rig.hub, provider="three")
         speaker.say(silence(0.3) + tone(0.8))
         assert (await speaker.finish())["hypothesis"]["provider"] == "three"
-        assert rig.hub.next_after(THREE, None) == ONE
+        assert rig.hub.engines.heirs(THREE, None) == [ONE]
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ export interface Configure {
   hotwords?: readonly string[] | null;
   partials?: boolean | null;
   levels?: boolean | null;
+  wait_for?: Pass | null;
 }
 
 /** How one sample of raw audio is written. */
@@ -179,11 +180,12 @@ export interface Reset {
   skipped?: number;
 }
 
-/** A later pass read the utterance differently. The final before it stays in the history. */
+/** A later pass read the utterance, or who speaks was told late. The final before it stays in the history. */
 export interface Revision {
   type: "revision";
   utterance: number;
   hypothesis: Hypothesis;
+  latency_ms: number | null;
   seq: number;
   skipped?: number;
 }
@@ -208,6 +210,7 @@ export interface Start {
   hotwords?: readonly string[];
   partials?: boolean;
   levels?: boolean;
+  wait_for?: Pass;
 }
 
 /** The phrase was heard: the session listens. */
@@ -352,7 +355,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   Reading: { defaults: {}, required: ["utterance", "hypothesis"], parts: {"hypothesis": "Hypothesis"} },
   Ready: { defaults: {"version": 1, "seq": 0}, required: ["type", "session", "role", "provider", "format", "audio_offset", "resume_window"], parts: {"format": "AudioFormat"} },
   Reset: { defaults: {"partial": null, "seq": 0}, required: ["type", "finals", "provider", "audio_offset"], parts: {"finals": "Reading", "partial": "Reading"} },
-  Revision: { defaults: {"seq": 0}, required: ["type", "utterance", "hypothesis"], parts: {"hypothesis": "Hypothesis"} },
+  Revision: { defaults: {"latency_ms": null, "seq": 0}, required: ["type", "utterance", "hypothesis"], parts: {"hypothesis": "Hypothesis"} },
   SpeechStarted: { defaults: {"seq": 0}, required: ["type", "utterance", "at"], parts: {} },
   WakeWord: { defaults: {"seq": 0}, required: ["type", "phrase", "at"], parts: {} },
   Warning: { defaults: {"seq": 0}, required: ["type", "code", "message"], parts: {} },

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from asr_hub.audio.operators.base import Vad
 from asr_hub.audio.operators.endpoint import EndpointSettings
 from asr_hub.audio.operators.fsmn import FsmnVad
 from asr_hub.audio.operators.light import LightVad
 from asr_hub.audio.operators.silero import SileroVad
 from asr_hub.config.schema import Config
+from asr_hub.effects.breaking import BreakerPolicy
 from asr_hub.effects.recognition import Listening
+from asr_hub.effects.strategy import Accurate, Hedge, Identify, Patience, Route, Shadow, Strategy
 from asr_hub.hub.hub import Limits
 from asr_hub.hub.reload import Plan
 from asr_hub.model import ProviderName
@@ -37,6 +41,46 @@ def plan_of(config: Config) -> Plan:
         resolution=reason,
         limits=_limits(config),
     )
+
+
+def strategy_of(config: Config) -> Strategy:
+    """What is done with an utterance beside giving it to its engine."""
+    it = config.recognition
+    accurate, corrected = it.passes.accurate, it.passes.corrected
+    return Strategy(
+        patience=Patience(
+            attempts=it.failover.attempts,
+            stall_s=it.failover.stall_s,
+            stall_with_heir_s=it.failover.stall_with_heir_s,
+        ),
+        accurate=Accurate(providers=_names(accurate.providers), budget_s=accurate.budget_s) if accurate else None,
+        corrected_budget_s=corrected.budget_s if corrected else None,
+        routes=tuple(
+            Route(
+                providers=_names(route.providers),
+                languages=route.languages,
+                max_sample_rate=route.max_sample_rate,
+                min_waiting=route.min_waiting,
+                prefer=route.prefer,
+            )
+            for route in it.routes
+        ),
+        costs={ProviderName(name): provider.cost for name, provider in config.providers.items()},
+        identify=Identify(allowed=it.language_id.allowed, after=it.language_id.after) if it.language_id else None,
+        hedge=Hedge(provider=ProviderName(it.hedging.provider), share=it.hedging.share, min_ms=it.hedging.min_ms)
+        if it.hedging
+        else None,
+        shadow=Shadow(provider=ProviderName(it.shadow.provider), every=it.shadow.every) if it.shadow else None,
+        suppress_phantoms=it.suppress_phantoms,
+        match_hotwords=it.match_hotwords,
+        polish=it.polish,
+        speakers=it.speakers is not None,
+    )
+
+
+def breaker_of(config: Config) -> BreakerPolicy:
+    it = config.recognition.breaker
+    return BreakerPolicy(failures=it.failures, window_s=it.window_s, open_s=it.open_s, max_open_s=it.max_open_s)
 
 
 def vad_of(config: Config) -> Vad | None:
@@ -71,6 +115,10 @@ def wake_word_of(config: Config) -> Listening | None:
         phrases=config.wake_word.phrases,
         min_silence=config.audio.endpointing.min_silence_s,
     )
+
+
+def _names(names: Iterable[str]) -> tuple[ProviderName, ...]:
+    return tuple(ProviderName(name) for name in names)
 
 
 def _limits(config: Config) -> Limits:

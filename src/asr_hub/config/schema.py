@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -257,8 +258,141 @@ class Provider(Section):
     """
     settings: dict[str, Any] = {}
     """The adapter's own settings: see [providers](providers.md)."""
+    cost: Annotated[float, Field(ge=0)] = 0.0
+    """Of an hour of audio, in any unit; for routes that go by it."""
     fallback: str | None = None
     """The provider that is given an utterance which this one cannot hear: it failed twice, or has no memory for it."""
+
+
+class Failover(Section):
+    """When an engine is given up for an utterance, and another one hears it from its first sample."""
+
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    """How often an engine that fails is given one utterance."""
+    stall_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """Seconds for which an engine may take no audio, where nobody else can hear the utterance."""
+    stall_with_heir_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """The same, where somebody else can. Too short a time takes a slow engine for a dead one."""
+
+
+class Breaker(Section):
+    """An engine that keeps failing is spared, and those who speak are spared it."""
+
+    failures: Annotated[int, Field(ge=1, le=16)] = 5
+    """So many failed utterances within `window_s` open the breaker: others hear, where there are others."""
+    window_s: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds"""
+    open_s: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds until a clip with a known answer is tried. Where it is not heard, the next pause is twice as long."""
+    max_open_s: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds: a pause is no longer."""
+
+
+class AccuratePass(Section):
+    """The whole utterance is heard once more."""
+
+    providers: Annotated[tuple[str, ...], Field(min_length=1, max_length=8)]
+    """
+    One: its reading is told. More: they and the first pass vote on each word, and whoever is named first counts most
+    where the votes are equal.
+    """
+    budget_s: Annotated[float, Field(gt=0, le=600)] = 15.0
+    """Seconds; what comes later is not told."""
+
+
+class CorrectedPass(Section):
+    """A language model behind an endpoint that speaks OpenAI's protocol mends what was heard."""
+
+    base_url: str
+    """Such as `http://127.0.0.1:11434/v1`."""
+    model: str
+    """As the endpoint calls it."""
+    api_key_env: str | None = None
+    """The name of the environment variable that holds the key."""
+    budget_s: Annotated[float, Field(gt=0, le=120)] = 3.0
+    """Seconds; what comes later is not told."""
+    max_edit_share: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Of the words, at most so many may change; an answer that changes more is refused."""
+
+
+class Passes(Section):
+    """Later looks at an utterance. Each tells a revision; the final before it stands whatever comes."""
+
+    accurate: AccuratePass | None = None
+    corrected: CorrectedPass | None = None
+
+
+class Route(Section):
+    """Who hears the utterances of sessions that name no provider. The first route that fits, and can hear, is taken."""
+
+    providers: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Who may hear it."""
+    languages: tuple[str, ...] = ()
+    """BCP 47; the region does not matter. By default any."""
+    max_sample_rate: Annotated[int | None, Field(ge=1000)] = None
+    """Hertz: 8000 is the telephone."""
+    min_waiting: Annotated[int, Field(ge=0)] = 0
+    """So many utterances wait for a slot of the default provider."""
+    prefer: Literal["order", "load", "cost"] = "order"
+    """Among `providers`: the first that can hear, the one with the most free slots, or the one of the least `cost`."""
+
+
+class LanguageId(Section):
+    """Which language is spoken in sessions that name none; `routes` may go by it."""
+
+    allowed: Annotated[tuple[str, ...], Field(min_length=1)]
+    """BCP 47. What is heard in another language changes nothing."""
+    after: Annotated[int, Field(ge=1, le=20)] = 2
+    """So many utterances in a row in another language change the session's."""
+
+
+class Hedging(Section):
+    """A second engine is asked for a final that is later than 95 of 100 of the first's; the first answer is told."""
+
+    provider: str
+    """Who is asked."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """Of the finals, at most so many are asked for twice."""
+    min_ms: Annotated[int, Field(ge=0)] = 200
+    """A final is not late before, whatever the engine's own times say."""
+
+
+class Shadow(Section):
+    """An engine on trial: it hears what clients say, after the engine that answers them, and is compared with it."""
+
+    provider: str
+    """The one on trial."""
+    every: Annotated[int, Field(ge=1)] = 1
+    """It hears one of so many utterances of a session."""
+
+
+class Speakers(Section):
+    """Finals say who speaks: `1` is who spoke first in the session."""
+
+    model: str
+    """A sherpa-onnx model of speaker embeddings: its file, its folder, or its name in the models folder."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Cosine similarity at which two utterances are of one speaker."""
+
+
+class Recognition(Section):
+    """What is done with an utterance beside giving it to its engine."""
+
+    failover: Failover = Failover()
+    breaker: Breaker = Breaker()
+    passes: Passes = Passes()
+    routes: tuple[Route, ...] = ()
+    """Who hears sessions that name no provider."""
+    language_id: LanguageId | None = None
+    hedging: Hedging | None = None
+    shadow: Shadow | None = None
+    speakers: Speakers | None = None
+    suppress_phantoms: bool = True
+    """Keep back text where nobody spoke. Each time is a fact with its reason, and can be undone."""
+    match_hotwords: bool = True
+    """Put hotwords where words sound like them, for engines that know none. Each time is a fact, and can be undone."""
+    polish: bool = False
+    """Capitals and a full stop, for engines that write neither."""
 
 
 class Journal(Section):
@@ -334,6 +468,7 @@ class Config(Section):
     access: Access = Access()
     sessions: Sessions = Sessions()
     audio: Audio = Audio()
+    recognition: Recognition = Recognition()
     wake_word: WakeWord | None = None
     journal: Journal = Journal()
     logging: Logging = Logging()
@@ -366,7 +501,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_exist(self) -> Config:
         wake_word = self.wake_word.provider if self.wake_word else None
-        for key, name in (("provider", self.provider), ("wake_word.provider", wake_word)):
+        named = (("provider", self.provider), ("wake_word.provider", wake_word), *_named(self.recognition))
+        for key, name in named:
             if name not in (None, "auto") and name not in self.providers:
                 there = ", ".join(self.providers) or "none"
                 raise PydanticCustomError(
@@ -387,6 +523,20 @@ class Config(Section):
                     {"key": f"providers.{name}.fallback", "name": entry.fallback, "there": others},
                 )
         return self
+
+
+def _named(it: Recognition) -> Iterator[tuple[str, str]]:
+    """Every provider that is named in a section, with its key."""
+    if it.passes.accurate is not None:
+        for name in it.passes.accurate.providers:
+            yield "recognition.passes.accurate.providers", name
+    for number, route in enumerate(it.routes):
+        for name in route.providers:
+            yield f"recognition.routes.{number}.providers", name
+    if it.hedging is not None:
+        yield "recognition.hedging.provider", it.hedging.provider
+    if it.shadow is not None:
+        yield "recognition.shadow.provider", it.shadow.provider
 
 
 def _once(hotwords: tuple[Hotword, ...]) -> tuple[Hotword, ...]:

@@ -39,7 +39,9 @@ _PROJECTIONS: dict[type[SessionEvent], Callable[[Any], wire.ServerMessage]] = {
     UtteranceFinalized: lambda e: wire.Final(
         utterance=e.utterance, hypothesis=e.hypothesis, reason=e.reason, latency_ms=e.latency_ms
     ),
-    UtteranceCorrected: lambda e: wire.Revision(utterance=e.utterance, hypothesis=e.hypothesis),
+    UtteranceCorrected: lambda e: wire.Revision(
+        utterance=e.utterance, hypothesis=e.hypothesis, latency_ms=e.latency_ms
+    ),
     RecognitionFailed: lambda e: wire.Error(code=e.code, message=e.message, retryable=e.retryable, scope="session"),
     UtteranceHandedOn: lambda e: wire.Warning(code="handed-on", message=f"{e.message}; {e.to} hears the utterance"),
     SessionWarned: lambda e: wire.Warning(code=e.code, message=e.message),

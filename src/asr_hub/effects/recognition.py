@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
 from asr_hub.audio.operators.base import SpeechEnd
-from asr_hub.audio.operators.resample import Resample
+from asr_hub.effects import passes, settling, shadowing, speakers
+from asr_hub.effects.failover import Failover
+from asr_hub.effects.hearing import Heard, Times, obey_cancel, spot
+from asr_hub.effects.languages import Languages
+from asr_hub.effects.passes import Passes, Reading
+from asr_hub.effects.routing import Choice
+from asr_hub.effects.settling import Settling
+from asr_hub.effects.speakers import SpeakerNames
 from asr_hub.effects.utterance import Utterance
-from asr_hub.errors import (
-    HubError,
-    OutOfMemory,
-    ProviderDied,
-    ProviderError,
-    ProviderTimeout,
-    ProviderUnavailable,
-    unwrapped,
-)
-from asr_hub.model import AudioFrame, EndpointReason, Hypothesis, ProviderName, SessionId
-from asr_hub.providers.base import Provider, RecognitionOptions, RecognitionStream, Suppressed
+from asr_hub.errors import HubError
+from asr_hub.model import AudioFrame, EndpointReason, Hypothesis, Pass, ProviderName, SessionId
+from asr_hub.providers.base import Provider, RecognitionOptions
 from asr_hub.store.event import Event
-from asr_hub.store.slices.providers import SlotFreed, SlotTaken
 from asr_hub.store.slices.sessions import (
+    LanguageIdentified,
     Phase,
     Session,
     SessionClosed,
@@ -35,33 +34,12 @@ from asr_hub.store.slices.sessions import (
     SpeechStarted,
     WakeWordHeard,
 )
-from asr_hub.store.slices.transcripts import (
-    HypothesisRevised,
-    RecognitionFailed,
-    TextSuppressed,
-    UtteranceFinalized,
-    UtteranceHandedOn,
-)
+from asr_hub.store.slices.transcripts import HypothesisRevised, RecognitionFailed, UtteranceFinalized
 
 _replace = msgspec.structs.replace
 
-ATTEMPTS = 2
-"""How often one utterance is given to an engine that fails."""
-
-DEATHS = 8
-"""The same, where the engine's process ended meanwhile: that may be the fault of another's utterance."""
-
-STALL_S = 30.0
-"""Seconds for which an engine may take no audio; then it is taken for dead and the utterance is given anew."""
-
-FINAL_RTF = 4.0
-"""Seconds more, per second of the utterance, within which its final must come."""
-
 MAX_WARNINGS = 100
 """Different warnings that are told in one session."""
-
-MAX_HOTWORDS = 500
-"""Given to an engine with one utterance; where there are more, the session's own stay."""
 
 WAKE_TAIL_S = 0.2
 """Speech after a wake word that is shorter than this is the end of the wake word."""
@@ -76,49 +54,17 @@ class Listening(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds: silence that ends an utterance."""
 
 
-class Surroundings(Protocol):
+class Surroundings(passes.Around, settling.Around, shadowing.Around, speakers.Around, Protocol):
     """What a recogniser needs of the hub."""
 
     wake_word: Listening | None
 
-    def record(self, session: SessionId) -> Session | None:
-        """The session as the store has it now."""
+    def first_choice(self, record: Session) -> Choice:
+        """Who is asked first for an utterance of a session, and why."""
         ...
 
-    def provider(self, name: ProviderName) -> Provider:
-        """Raises ProviderUnavailable."""
-        ...
-
-    def next_after(self, name: ProviderName, language: str | None) -> ProviderName | None:
-        """Who hears an utterance that `name` cannot hear, if anybody."""
-        ...
-
-    def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
-        """Count an utterance as waiting for a slot while the block runs."""
-        ...
-
-    def using(self, provider: Provider) -> AbstractContextManager[None]:
-        """Keep a provider open while the block runs, though it may be replaced meanwhile."""
-        ...
-
-    def hotwords(self) -> tuple[str, ...]:
-        """Those of every session, now."""
-        ...
-
-    def is_strained(self, name: ProviderName) -> bool:
-        """Utterances wait for slots of this provider: spend nothing on partials."""
-        ...
-
-    def dispatch(self, event: Event) -> None: ...
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        ...
-
-    def monotonic(self) -> float: ...
-
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Run `work` in the hub's task group."""
+    def compare(self, told: shadowing.Told) -> None:
+        """Let the engine on trial hear an utterance, if there is one."""
         ...
 
     def broke(self, session: SessionId, exc: Exception) -> None:
@@ -141,7 +87,12 @@ class Recogniser:
         self._queue: deque[Utterance] = deque()
         self._open: Utterance | None = None
         self._numbers = 0
-        self._memory: dict[str, Any] = {}
+        self._failover = Failover(session, around, options=self._options, on_room=on_room)
+        self._settling = Settling(session, around)
+        self._speakers = SpeakerNames(session, around)
+        self._passes = Passes(session, around, options=self._options, accept=self._settling.later)
+        identify = around.strategy.identify
+        self._languages = Languages(identify.allowed, identify.after) if identify is not None else None
         self._task: asyncio.Task[None] | None = None
         # Whoever hears holds it: a task that was cancelled frees its slot before the next one takes one.
         self._turn = asyncio.Lock()
@@ -216,6 +167,8 @@ class Recogniser:
 
     def abandon(self) -> None:
         """Hear nothing more; the slot is free in a later turn of the loop."""
+        self._passes.abandon()
+        self._speakers.abandon()
         self._queue.clear()
         self._open = None
         self._closing = None
@@ -253,6 +206,8 @@ class Recogniser:
                 self._queue.popleft()
             self._on_room()
         if self._closing is not None:
+            await self._speakers.settled()
+            await self._passes.settled()
             reason, offset = self._closing
             self._say(SessionClosed(at=self._around.now(), session=self._session, reason=reason, audio_offset=offset()))
 
@@ -262,20 +217,67 @@ class Recogniser:
         if utterance.number is None:
             self._announce(utterance)
             self._announce_end(utterance)
-        hypothesis = await self._recognise(utterance)
-        ended = utterance.ended
-        assert ended is not None
-        assert utterance.number is not None
+        record = self._around.record(self._session)
+        if record is None:
+            return
+        speaker = self._speakers.ask(utterance)
+        heard = await self._recognise(utterance, record)
+        reading = self._passes.begin(utterance, await self._settling.first(utterance, heard, record))
+        await self._speakers.name(reading, speaker)
+        if record.wait_for is not Pass.FAST and reading.left:
+            self._show(reading)
+            await self._passes.upto(reading, record.wait_for)
+        self._tell(utterance, reading, record)
+
+    def _tell(self, utterance: Utterance, reading: Reading, record: Session) -> None:
+        assert utterance.ended is not None and utterance.number is not None
+        latency_ms = round(1000 * (self._around.monotonic() - utterance.ended_at))
         self._say(
             UtteranceFinalized(
                 at=self._around.now(),
                 session=self._session,
                 utterance=utterance.number,
-                hypothesis=hypothesis,
-                reason=ended.reason,
-                latency_ms=round(1000 * (self._around.monotonic() - utterance.ended_at)),
+                hypothesis=reading.hypothesis,
+                reason=utterance.ended.reason,
+                latency_ms=latency_ms,
             )
         )
+        self._identify(reading)
+        if utterance.end_sample > utterance.start:
+            options = functools.partial(self._options, utterance=utterance, record=record)
+            self._around.compare(
+                shadowing.Told(self._session, utterance.number, utterance, reading.hypothesis, latency_ms, options)
+            )
+            self._passes.later(reading)
+
+    async def _recognise(self, utterance: Utterance, record: Session) -> Heard:
+        if utterance.ended is not None and utterance.end_sample == utterance.start:
+            return Heard(_nothing(utterance))
+        choice = self._around.first_choice(record)
+        heard = await self._failover.final(utterance, choice.provider, choice.reason, record)
+        if heard is None:
+            # The audio goes on; what it says is lost for this utterance only, and the client has been told.
+            while await utterance.read() is not None:
+                self._on_room()
+            return Heard(_nothing(utterance))
+        self._warn(heard.warnings)
+        return heard
+
+    def _show(self, reading: Reading) -> None:
+        """The first reading, as a partial one, while a later pass is waited for."""
+        if reading.hypothesis.text:
+            shown = _replace(reading.hypothesis, is_final=False, stable=0)
+            number = reading.utterance.number or 0
+            self._say(
+                HypothesisRevised(at=self._around.now(), session=self._session, utterance=number, hypothesis=shown)
+            )
+
+    def _identify(self, reading: Reading) -> None:
+        language = self._languages.heard(reading.hypothesis.language) if self._languages is not None else None
+        if language is not None:
+            self._say(LanguageIdentified(at=self._around.now(), session=self._session, language=language))
+
+    # Wake words.
 
     async def _is_meant(self, utterance: Utterance) -> bool:
         """Whether an utterance that began while the session was armed is for us: a wake word, and speech after it."""
@@ -284,7 +286,7 @@ class Recogniser:
         try:
             heard = await self._spot(utterance, listening)
         except HubError as exc:
-            _obey_cancel()
+            obey_cancel()
             self._failed(0, listening.provider, exc)
             return False
         if heard is None:
@@ -303,144 +305,24 @@ class Recogniser:
 
     async def _spot(self, utterance: Utterance, listening: Listening) -> Hypothesis | None:
         provider = self._around.provider(listening.provider)
-        options = self._options(provider, utterance, wake_words=listening.phrases)
-        async with self._slot(provider, options) as stream, _Feeding(self._feed(utterance, stream, options)):
-            async for hypothesis in stream:
-                if hypothesis.text:
-                    return hypothesis
-        return None
-
-    async def _recognise(self, utterance: Utterance) -> Hypothesis:
-        if utterance.ended is not None and utterance.end_sample == utterance.start:
-            return _nothing(utterance)
-        record = self._around.record(self._session)
-        name = record.provider if record is not None else ProviderName("")
-        tried: set[ProviderName] = set()
-        while True:
-            tried.add(name)
-            heard = await self._ask(utterance, name, record)
-            if isinstance(heard, Hypothesis):
-                return heard
-            then = self._around.next_after(name, record.language if record is not None else None)
-            if then is None or then in tried:
-                self._failed(utterance.number or 0, name, heard)
-                break
-            self._hand_on(utterance, name, then, heard)
-            name = then
-        # The audio goes on; what it says is lost for this utterance only, and the client has been told.
-        while await utterance.read() is not None:
-            self._on_room()
-        return _nothing(utterance)
-
-    async def _ask(self, utterance: Utterance, name: ProviderName, record: Session | None) -> Hypothesis | HubError:
-        """The final of one provider, or why it has none, tried as often as there is hope."""
-        failures = deaths = 0
-        while True:
-            try:
-                return await self._attempt(utterance, name, record)
-            except HubError as exc:
-                _obey_cancel()
-                has_died = isinstance(exc, ProviderDied)
-                deaths += has_died
-                failures += not has_died
-                hopeless = not exc.retryable or isinstance(exc, OutOfMemory | ProviderUnavailable)
-                if hopeless or failures == ATTEMPTS or deaths == DEATHS:
-                    return exc
-            utterance.rewind()
-
-    def _hand_on(self, utterance: Utterance, name: ProviderName, to: ProviderName, why: HubError) -> None:
-        utterance.rewind()
-        self._say(
-            UtteranceHandedOn(
-                at=self._around.now(),
-                session=self._session,
-                utterance=utterance.number or 0,
-                provider=name,
-                to=to,
-                code=why.code,
-                message=str(why),
-            )
+        patience = self._around.strategy.patience
+        return await spot(
+            self._around,
+            provider,
+            utterance,
+            RecognitionOptions(sample_rate=_rate(provider, utterance), wake_words=listening.phrases),
+            times=Times(patience.stall_s, patience.final_rtf),
+            on_room=self._on_room,
         )
 
-    async def _attempt(self, utterance: Utterance, name: ProviderName, record: Session | None) -> Hypothesis:
-        try:
-            return await self._listen(utterance, name, record)
-        except HubError:
-            raise
-        except Exception as exc:  # the edge of an engine: a defect of its adapter costs an utterance, not the session
-            raise ProviderError(f"{name} failed in a way it should not: {exc!r}") from exc
-
-    async def _listen(self, utterance: Utterance, name: ProviderName, record: Session | None) -> Hypothesis:
-        provider = self._around.provider(name)
-        options = self._options(provider, utterance, record=record)
-        number = utterance.number or 0
-        async with self._slot(provider, options) as stream:
-            self._say(SlotTaken(at=self._around.now(), provider=name))
-            try:
-                async with _Feeding(self._feed(utterance, stream, options)):
-                    revision = 0
-                    async for heard in stream:
-                        revision += 1
-                        hypothesis = _replace(heard, provider=name, revision=revision)
-                        if hypothesis.is_final:
-                            self._warn(stream.warnings)
-                            self._tell_suppressed(number, stream.suppressed)
-                            return _replace(hypothesis, stable=len(hypothesis.text))
-                        if options.partials:
-                            self._say(
-                                HypothesisRevised(
-                                    at=self._around.now(),
-                                    session=self._session,
-                                    utterance=number,
-                                    hypothesis=hypothesis,
-                                )
-                            )
-            finally:
-                self._say(SlotFreed(at=self._around.now(), provider=name))
-        raise ProviderError(f"{name} ended the utterance without a final hypothesis")
-
-    @asynccontextmanager
-    async def _slot(self, provider: Provider, options: RecognitionOptions) -> AsyncIterator[RecognitionStream]:
-        async with AsyncExitStack() as stack:
-            stack.enter_context(self._around.using(provider))
-            with self._around.in_line(provider.name):
-                stream = await stack.enter_async_context(provider.stream(options, self._memory))
-            yield stream
-
-    async def _feed(self, utterance: Utterance, stream: RecognitionStream, options: RecognitionOptions) -> None:
-        fit: Resample | None = None
-        while (frame := await utterance.read()) is not None:
-            self._on_room()
-            if fit is None and frame.rate != options.sample_rate:
-                fit = Resample(frame.rate, options.sample_rate, start=frame.start)
-            for piece in fit.process(frame) if fit is not None else (frame,):
-                await _in_time(stream.push(piece), STALL_S)
-        for piece in fit.flush() if fit is not None else ():
-            await _in_time(stream.push(piece), STALL_S)
-        await _in_time(stream.end_utterance(), STALL_S)
-        # Cancelled when the final is there.
-        patience = STALL_S + FINAL_RTF * (utterance.end_sample - utterance.start) / utterance.rate
-        await asyncio.sleep(patience)
-        raise ProviderTimeout(f"no final within {patience:.0f} s after the end of the utterance")
-
-    def _options(
-        self,
-        provider: Provider,
-        utterance: Utterance,
-        *,
-        record: Session | None = None,
-        wake_words: tuple[str, ...] = (),
-    ) -> RecognitionOptions:
-        rates = provider.capabilities.sample_rates
-        rate = utterance.rate if utterance.rate in rates else rates[0]
-        if record is None:
-            return RecognitionOptions(sample_rate=rate, wake_words=wake_words)
+    def _options(self, provider: Provider, utterance: Utterance, record: Session) -> RecognitionOptions:
+        preferred = self._around.hotwords(record)
         return RecognitionOptions(
             language=record.language,
-            hotwords=together(record.hotwords, self._around.hotwords()),
-            sample_rate=rate,
+            hotwords=preferred.words,
+            hotword_weights=preferred.weights,
+            sample_rate=_rate(provider, utterance),
             partials=record.partials and not self._around.is_strained(provider.name),
-            patient=self._around.next_after(provider.name, record.language) is None,
         )
 
     # What is said.
@@ -483,18 +365,6 @@ class Recogniser:
                     SessionWarned(at=self._around.now(), session=self._session, code="not-as-asked", message=message)
                 )
 
-    def _tell_suppressed(self, number: int, suppressed: Suppressed | None) -> None:
-        if suppressed is not None:
-            self._say(
-                TextSuppressed(
-                    at=self._around.now(),
-                    session=self._session,
-                    utterance=number,
-                    text=suppressed.text,
-                    reason=suppressed.reason,
-                )
-            )
-
     def _failed(self, number: int, provider: ProviderName, exc: HubError) -> None:
         self._say(
             RecognitionFailed(
@@ -512,47 +382,10 @@ class Recogniser:
         self._around.dispatch(event)
 
 
-def together(own: tuple[str, ...], everybodys: tuple[str, ...]) -> tuple[str, ...]:
-    """A session's hotwords, then those of every session: each once, at most `MAX_HOTWORDS`."""
-    if not everybodys:
-        return own
-    return tuple(dict.fromkeys((*own, *everybodys)))[:MAX_HOTWORDS]
-
-
-class _Feeding:
-    """Feeds a stream beside the reading of it; an error of the feeder becomes the error of the block."""
-
-    def __init__(self, feed: Coroutine[Any, Any, None]) -> None:
-        self._feed = feed
-        self._group = asyncio.TaskGroup()
-
-    async def __aenter__(self) -> None:
-        await self._group.__aenter__()
-        self._task = self._group.create_task(self._feed)
-
-    async def __aexit__(self, *exc: Any) -> None:
-        self._task.cancel()
-        with unwrapped():
-            await self._group.__aexit__(*exc)
-
-
-async def _in_time(work: Awaitable[None], seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await work
-    except TimeoutError:
-        raise ProviderTimeout(f"the engine took no audio for {seconds:.0f} s") from None
-
-
-def _obey_cancel() -> None:
-    """
-    Raise the cancellation that a task group has swallowed.
-
-    Where a child fails in the moment in which the parent is cancelled, the group raises the child's error alone.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+def _rate(provider: Provider, utterance: Utterance) -> int:
+    """Hertz for the engine: what it was recorded at, where it takes that."""
+    rates = provider.capabilities.sample_rates
+    return utterance.rate if utterance.rate in rates else rates[0]
 
 
 def _nothing(utterance: Utterance) -> Hypothesis:

@@ -1,6 +1,8 @@
-"""The audio of one utterance, between the pipeline that cuts it and the engine that hears it."""
+"""The audio of one utterance, between the pipeline that cuts it and the engines that hear it."""
 
 from __future__ import annotations
+
+import asyncio
 
 from asr_hub.audio.operators.base import SpeechEnd
 from asr_hub.bell import Bell
@@ -12,8 +14,9 @@ BLOCK_S = 0.1
 
 class Utterance:
     """
-    Filled by the pipeline, read by one engine at a time, and kept whole until its final is known: so it can be heard
-    again from its first sample if the engine fails. Bounded by the endpointer, which cuts at `max_utterance_s`.
+    Filled by the pipeline, and kept whole until nobody needs it: so it can be heard again from its first sample if an
+    engine fails, and by several engines at once, each with a reader of its own. Bounded by the endpointer, which cuts
+    at `max_utterance_s`.
     """
 
     def __init__(self, start: int, rate: int) -> None:
@@ -25,63 +28,126 @@ class Utterance:
         self.ended: SpeechEnd | None = None
         self.ended_at = 0.0
         """Monotonic seconds"""
-        self.unread = 0
-        """Samples that no engine has been given."""
-        self._frames: list[AudioFrame] = []
-        self._read = 0
-        self._enough = round(BLOCK_S * rate)
-        self._held = 0
-        self._bell = Bell()
+        self.over = asyncio.Event()
+        """Set when it has ended."""
+        self.frames: list[AudioFrame] = []
+        self._readers: list[Reader] = []
+        self._main = self.reader()
 
     def add(self, frame: AudioFrame) -> None:
-        self._frames.append(frame)
+        self.frames.append(frame)
         samples = frame.samples
+        for reader in self._readers:
+            reader.added(samples)
+
+    def end(self, mark: SpeechEnd, *, now: float) -> None:
+        self.ended = mark
+        self.ended_at = now
+        self.over.set()
+        for reader in self._readers:
+            reader.ring()
+
+    @property
+    def end_sample(self) -> int:
+        """Samples since the session began: the end of what has been added."""
+        return self.frames[-1].end if self.frames else self.start
+
+    @property
+    def seconds(self) -> float:
+        """Of audio, so far."""
+        return (self.end_sample - self.start) / self.rate
+
+    def pcm(self) -> bytes:
+        """All of its audio so far, as in `AudioFrame`."""
+        return b"".join(frame.pcm for frame in self.frames)
+
+    def skip_to(self, sample: int) -> None:
+        """Forget what lies before `sample`, and let every reader read from there."""
+        kept: list[AudioFrame] = []
+        for frame in self.frames:
+            if frame.end <= sample:
+                continue
+            cut = max(0, sample - frame.start)
+            kept.append(AudioFrame(frame.pcm[2 * cut :], frame.start + cut, frame.rate))
+        self.frames = kept
+        self.start = max(self.start, sample)
+        for reader in self._readers:
+            reader.rewind()
+
+    def reader(self) -> Reader:
+        """One more who reads it from its first sample."""
+        reader = Reader(self)
+        self._readers.append(reader)
+        return reader
+
+    def leave(self, reader: Reader) -> None:
+        """This one reads no more."""
+        self._readers.remove(reader)
+
+    # The reader whose progress is that of the session.
+
+    @property
+    def main(self) -> Reader:
+        return self._main
+
+    @property
+    def unread(self) -> int:
+        """Samples that no engine has been given."""
+        return self._main.unread
+
+    def rewind(self) -> None:
+        """Read from the first sample again."""
+        self._main.rewind()
+
+    async def read(self) -> AudioFrame | None:
+        """See `Reader.read`."""
+        return await self._main.read()
+
+
+class Reader:
+    """A place in the audio of an utterance."""
+
+    __slots__ = ("_bell", "_enough", "_held", "_read", "_utterance", "unread")
+
+    def __init__(self, utterance: Utterance) -> None:
+        self.unread = 0
+        """Samples that this reader has not been given."""
+        self._utterance = utterance
+        self._read = 0
+        self._held = 0
+        self._enough = round(BLOCK_S * utterance.rate)
+        self._bell = Bell()
+        self.rewind()
+
+    def added(self, samples: int) -> None:
         self.unread += samples
         self._held += samples
         if self._held >= self._enough:
             self._bell.ring()
 
-    def end(self, mark: SpeechEnd, *, now: float) -> None:
-        self.ended = mark
-        self.ended_at = now
+    def ring(self) -> None:
         self._bell.ring()
 
     def rewind(self) -> None:
         """Read from the first sample again."""
         self._read = 0
-        self._held = self.unread = sum(frame.samples for frame in self._frames)
-
-    def skip_to(self, sample: int) -> None:
-        """Forget what lies before `sample`, and read from there."""
-        kept: list[AudioFrame] = []
-        for frame in self._frames:
-            if frame.end <= sample:
-                continue
-            cut = max(0, sample - frame.start)
-            kept.append(AudioFrame(frame.pcm[2 * cut :], frame.start + cut, frame.rate))
-        self._frames = kept
-        self.rewind()
-        self.start = max(self.start, sample)
-
-    @property
-    def end_sample(self) -> int:
-        """Samples since the session began: the end of what has been added."""
-        return self._frames[-1].end if self._frames else self.start
+        self._held = self.unread = sum(frame.samples for frame in self._utterance.frames)
 
     async def read(self) -> AudioFrame | None:
         """
         All audio not read yet, as one frame, or `None` after the end.
 
-        Waits for `BLOCK_S` of audio, or the end. One reader at a time.
+        Waits for `BLOCK_S` of audio, or the end. One task at a time.
         """
-        while self._held < self._enough and self.ended is None:
+        utterance = self._utterance
+        while self._held < self._enough and utterance.ended is None:
             await self._bell.wait()
-        frames = self._frames[self._read :]
+        frames = utterance.frames[self._read :]
         if not frames:
             return None
-        self._read = len(self._frames)
+        self._read = len(utterance.frames)
         self._held = 0
         self.unread = 0
         if len(frames) == 1:
             return frames[0]
-        return AudioFrame(b"".join(f.pcm for f in frames), frames[0].start, self.rate)
+        return AudioFrame(b"".join(f.pcm for f in frames), frames[0].start, utterance.rate)

@@ -99,20 +99,17 @@ class Engines:
         try:
             return self.get(name)
         except ProviderUnavailable:
-            instead = self.next_after(name, language)
-            if instead is None:
+            heirs = self.heirs(name, language)
+            if not heirs:
                 raise
-            return self.get(instead)
+            return self.get(heirs[0])
 
-    def next_after(self, name: ProviderName, language: str | None) -> ProviderName | None:
-        """The first of the fallbacks of `name` that is ready and hears the language; none where there is none."""
-        seen = {name}
-        while (name := self._fallbacks.get(name, name)) not in seen:
-            seen.add(name)
-            provider = self._ready.get(name)
-            if provider is not None and hears(provider, language):
-                return name
-        return None
+    def heirs(self, name: ProviderName, language: str | None) -> list[ProviderName]:
+        """The fallbacks of `name` that are ready and hear the language, each the fallback of the one before."""
+        chain = [name]
+        while (name := self._fallbacks.get(name, name)) not in chain:
+            chain.append(name)
+        return [heir for heir in chain[1:] if heir in self._ready and hears(self._ready[heir], language)]
 
     def waiting(self, name: ProviderName) -> int:
         """Utterances that wait for a slot of this provider."""

@@ -7,7 +7,7 @@ import itertools
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -18,20 +18,23 @@ from asr_hub.audio.operators.base import Vad
 from asr_hub.audio.operators.endpoint import EndpointSettings
 from asr_hub.audio.pipeline import Pipeline
 from asr_hub.audio.plausible import check_format
+from asr_hub.effects.breaking import Breakers
 from asr_hub.effects.delivery import message_of
 from asr_hub.effects.recognition import Listening, Recogniser
+from asr_hub.effects.strategy import Strategy
 from asr_hub.errors import Conflict, Forbidden, HubError, NotFound, Overloaded, ProtocolError, unwrapped
+from asr_hub.hub.around import Around, Corrector
 from asr_hub.hub.attachment import Attachment
 from asr_hub.hub.engines import Engines, hears
 from asr_hub.hub.log import MessageLog
 from asr_hub.hub.pump import Pump
 from asr_hub.hub.session import Command, LiveSession, Reader
 from asr_hub.hub.standing import standing
+from asr_hub.hub.voices import Voices
 from asr_hub.model import HUB_RATE, AudioFormat, ProviderName, Role, SessionId
 from asr_hub.providers.base import Provider
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import Change, HubStore
-from asr_hub.store.slices.hotwords import select_hotwords
 from asr_hub.store.slices.sessions import (
     CloseRequested,
     Session,
@@ -88,12 +91,31 @@ class Hub:
         endpoint: EndpointSettings,
         limits: Limits,
         wake_word: Listening | None = None,
+        strategy: Strategy = Strategy(),
+        breakers: Breakers | None = None,
+        corrector: Corrector | None = None,
+        voices: Voices | None = None,
         tick: float = 0.04,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: secrets.token_urlsafe(16),
     ) -> None:
-        self.wake_word = wake_word
+        self.around = Around(
+            store,
+            engines,
+            breakers
+            or Breakers(lambda: store.state, provider=engines.get, dispatch=store.dispatch, spawn=self.spawn, now=now),
+            strategy=strategy,
+            default=lambda: self.default,
+            wake_word=wake_word,
+            spawn=self.spawn,
+            broke=self.broke,
+            now=now,
+            monotonic=monotonic,
+            corrector=corrector,
+            speakers=voices,
+        )
+        self._voices = voices
         self.limits = limits
         self.engines = engines
         self.store = store
@@ -206,32 +228,12 @@ class Hub:
             transcript, seq=seq, provider=record.provider if record else "", audio_offset=live.channel.offset
         )
 
-    # What the recogniser needs: Surroundings.
-
     def record(self, session: SessionId) -> Session | None:
         return select_session(self.store.state, session)
 
     def records(self) -> Iterable[Session]:
         """Every live session, as the store has it now."""
         return select_sessions(self.store.state)
-
-    def provider(self, name: ProviderName) -> Provider:
-        return self.engines.get(name)
-
-    def next_after(self, name: ProviderName, language: str | None) -> ProviderName | None:
-        return self.engines.next_after(name, language)
-
-    def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
-        return self.engines.in_line(name)
-
-    def using(self, provider: Provider) -> AbstractContextManager[None]:
-        return self.engines.using(provider)
-
-    def hotwords(self) -> tuple[str, ...]:
-        return select_hotwords(self.store.state)
-
-    def is_strained(self, name: ProviderName) -> bool:
-        return self.engines.waiting(name) > 0
 
     def dispatch(self, event: Event) -> None:
         self.store.dispatch(event)
@@ -281,6 +283,7 @@ class Hub:
                 hotwords=message.hotwords,
                 partials=message.partials,
                 levels=message.levels,
+                wait_for=message.wait_for,
             )
         )
 
@@ -338,15 +341,17 @@ class Hub:
                 hotwords=start.hotwords,
                 partials=start.partials,
                 levels=start.levels,
-                armed=self.wake_word is not None,
+                armed=self.around.wake_word is not None,
                 principal=grant.name,
+                wait_for=start.wait_for,
+                is_routed=start.provider is None,
             )
         )
         return self._join(session, reader, protocol, 0, resumed_from=None)
 
     def _build(self, id: SessionId, start: Start, provider: Provider, grant: Grant) -> LiveSession:
         limits, format = self.limits, start.format
-        recogniser = Recogniser(id, self, on_room=lambda: self._pump.mark(session))
+        recogniser = Recogniser(id, self.around, on_room=lambda: self._pump.mark(session))
         session = LiveSession(
             id,
             format,
@@ -431,6 +436,8 @@ class Hub:
 
     def _end(self, session: LiveSession, reason: str) -> None:
         session.is_over = True
+        if self._voices is not None:
+            self._voices.forget(session.id)
         self._live.pop(session.id, None)
         if not self._live:
             self._empty.set()

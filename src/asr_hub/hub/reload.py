@@ -128,7 +128,7 @@ class Reload:
 
     def _keeping_wake_word(self, plan: Plan, config: Config) -> tuple[Plan, Config]:
         """With the engine that hears the wake word, wanted or not: the hub asks it as long as it runs."""
-        if self._hub.wake_word is None or (name := self._hub.wake_word.provider) in plan.entries:
+        if (listening := self._hub.around.wake_word) is None or (name := listening.provider) in plan.entries:
             return plan, config
         providers = {**config.providers, str(name): self._config.providers[name]}
         kept = plan._replace(entries={**plan.entries, name: self._plan.entries[name]})

@@ -36,6 +36,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     batch: bool = False
     """Gains from decoding several utterances at once."""
     gpu: bool = False
+    literal: bool = False
+    """Its text follows from the audio whether that is speech or not, so nothing of it is taken for made up."""
     emulates: tuple[str, ...] = ()
     """Fields above that the engine has no means for: the hub makes up for it, at a cost."""
     description: str = ""

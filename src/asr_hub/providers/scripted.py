@@ -46,6 +46,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Nothing is ever understood."""
     garbage: bool = False
     """Texts jump, and have characters that no speaker says."""
+    garbage_after_ms: int | None = None
+    """The same, from there on."""
+    invents: bool = False
+    """What it says is judged as that of an engine which makes up text where nobody speaks."""
     cost: float = 0.0
     """Seconds that one second of audio takes, on the hub's clock."""
 
@@ -87,6 +91,7 @@ class Scripted:
             wake_words=True,
             sample_rates=_RATES,
             max_streams=chosen.max_streams,
+            literal=not chosen.faults.invents,
             description="Hears a made-up word per 200 ms: for tests and load runs.",
         )
         self.slots = Slots(chosen.max_streams, chosen.wait_s, name=name)
@@ -247,8 +252,9 @@ class ScriptedStream:
             self._tell(is_final=False)
 
     def _word(self, block: bytes, start: int) -> str:
-        if self._faults.garbage:
-            return "\u202e\U0001f4a9" * (crc32(block) % 7)
+        garbage_from = 0 if self._faults.garbage else self._faults.garbage_after_ms
+        if garbage_from is not None and self._heard_ms > garbage_from:
+            return "\u202e\U0001f4a9" * (1 + crc32(block) % 7)
         return self._provider.word(block, (self._start or 0) + start)
 
     def _maybe_fail(self) -> None:

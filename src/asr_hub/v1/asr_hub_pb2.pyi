@@ -192,20 +192,22 @@ class SetHotwordsResponse(_message.Message):
     def __init__(self, hotwords: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Start(_message.Message):
-    __slots__ = ("format", "provider", "language", "hotwords", "partials", "levels")
+    __slots__ = ("format", "provider", "language", "hotwords", "partials", "levels", "wait_for")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     HOTWORDS_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FOR_FIELD_NUMBER: _ClassVar[int]
     format: AudioFormat
     provider: str
     language: str
     hotwords: _containers.RepeatedScalarFieldContainer[str]
     partials: bool
     levels: bool
-    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., provider: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., levels: _Optional[bool] = ...) -> None: ...
+    wait_for: Pass
+    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., provider: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., levels: _Optional[bool] = ..., wait_for: _Optional[_Union[Pass, str]] = ...) -> None: ...
 
 class Attach(_message.Message):
     __slots__ = ("session", "role", "seq", "take_over")
@@ -220,18 +222,20 @@ class Attach(_message.Message):
     def __init__(self, session: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., seq: _Optional[int] = ..., take_over: _Optional[bool] = ...) -> None: ...
 
 class Configure(_message.Message):
-    __slots__ = ("provider", "language", "hotwords", "partials", "levels")
+    __slots__ = ("provider", "language", "hotwords", "partials", "levels", "wait_for")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     HOTWORDS_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FOR_FIELD_NUMBER: _ClassVar[int]
     provider: str
     language: str
     hotwords: Hotwords
     partials: bool
     levels: bool
-    def __init__(self, provider: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Union[Hotwords, _Mapping]] = ..., partials: _Optional[bool] = ..., levels: _Optional[bool] = ...) -> None: ...
+    wait_for: Pass
+    def __init__(self, provider: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Union[Hotwords, _Mapping]] = ..., partials: _Optional[bool] = ..., levels: _Optional[bool] = ..., wait_for: _Optional[_Union[Pass, str]] = ...) -> None: ...
 
 class Hotwords(_message.Message):
     __slots__ = ("words",)
@@ -342,12 +346,14 @@ class Final(_message.Message):
     def __init__(self, utterance: _Optional[int] = ..., hypothesis: _Optional[_Union[Hypothesis, _Mapping]] = ..., reason: _Optional[_Union[EndpointReason, str]] = ..., latency_ms: _Optional[int] = ...) -> None: ...
 
 class Revision(_message.Message):
-    __slots__ = ("utterance", "hypothesis")
+    __slots__ = ("utterance", "hypothesis", "latency_ms")
     UTTERANCE_FIELD_NUMBER: _ClassVar[int]
     HYPOTHESIS_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
     utterance: int
     hypothesis: Hypothesis
-    def __init__(self, utterance: _Optional[int] = ..., hypothesis: _Optional[_Union[Hypothesis, _Mapping]] = ...) -> None: ...
+    latency_ms: int
+    def __init__(self, utterance: _Optional[int] = ..., hypothesis: _Optional[_Union[Hypothesis, _Mapping]] = ..., latency_ms: _Optional[int] = ...) -> None: ...
 
 class WakeWord(_message.Message):
     __slots__ = ("phrase", "at")

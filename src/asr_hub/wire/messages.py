@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, Role, SessionId
+from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, Pass, Role, SessionId
 
 VERSION = 1
 
@@ -34,6 +34,8 @@ class Start(ClientMessage, frozen=True, tag="start"):
     partials: bool = True
     levels: bool = False
     """Send `levels` a few times per second."""
+    wait_for: Pass = Pass.FAST
+    """Finals come when this pass has read them, or its time is over; later passes come as revisions."""
 
 
 class Attach(ClientMessage, frozen=True, tag="attach"):
@@ -55,6 +57,7 @@ class Configure(ClientMessage, frozen=True, tag="configure"):
     hotwords: tuple[str, ...] | None = None
     partials: bool | None = None
     levels: bool | None = None
+    wait_for: Pass | None = None
 
 
 class Finalize(ClientMessage, frozen=True, tag="finalize"):
@@ -128,10 +131,12 @@ class Final(ServerMessage, frozen=True, tag="final"):
 
 
 class Revision(ServerMessage, frozen=True, tag="revision"):
-    """A later pass read the utterance differently. The final before it stays in the history."""
+    """A later pass read the utterance, or who speaks was told late. The final before it stays in the history."""
 
     utterance: int
     hypothesis: Hypothesis
+    latency_ms: int | None = None
+    """From the end of the utterance's audio, in the hub."""
 
 
 class WakeWord(ServerMessage, frozen=True, tag="wake-word"):

@@ -18,7 +18,7 @@ from asr_hub_client.files import read_audio
 from asr_hub_client.links.http import HttpTransport
 from asr_hub_client.links.link import Address, Transport
 from asr_hub_client.links.websocket import WebSocketTransport
-from asr_hub_client.messages import Attach, AudioFormat, Error, Start
+from asr_hub_client.messages import Attach, AudioFormat, Error, Start, WhichPass
 from asr_hub_client.outbox import Outbox
 from asr_hub_client.session import Protocol, Session, Watch
 from asr_hub_client.state import SessionState
@@ -86,6 +86,7 @@ class AsyncClient:
         hotwords: Iterable[str] = (),
         partials: bool = True,
         levels: bool = False,
+        wait_for: WhichPass = "fast",
         protocol: Protocol | None = None,
     ) -> Session:
         """A new session; `async with` opens it. By default 16 kHz, one channel, 16 bit."""
@@ -97,6 +98,7 @@ class AsyncClient:
             hotwords=tuple(hotwords),
             partials=partials,
             levels=levels,
+            wait_for=wait_for,
         )
         outbox = Outbox(audio, keep_seconds=self._keep_seconds)
         return Session(start, self._transport, protocol or self._protocol, outbox)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+WhichPass = Literal["fast", "accurate", "corrected"]
 
 _WIDTHS: Mapping[str, int] = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
 
@@ -53,6 +54,8 @@ class Start(ClientMessage, frozen=True, tag="start"):
     partials: bool = True
     levels: bool = False
     """Send `Levels` a few times per second."""
+    wait_for: WhichPass = "fast"
+    """Finals come when this pass has read them, or its time is over; later passes come as revisions."""
 
 
 class Attach(ClientMessage, frozen=True, tag="attach"):
@@ -74,6 +77,7 @@ class Configure(ClientMessage, frozen=True, tag="configure"):
     hotwords: tuple[str, ...] | None = None
     partials: bool | None = None
     levels: bool | None = None
+    wait_for: WhichPass | None = None
 
 
 class Finalize(ClientMessage, frozen=True, tag="finalize"):
@@ -187,10 +191,11 @@ class Final(ServerMessage, frozen=True, tag="final"):
 
 
 class Revision(ServerMessage, frozen=True, tag="revision"):
-    """A later pass read the utterance differently."""
+    """A later pass read the utterance, or who speaks was told late."""
 
     utterance: int
     hypothesis: Hypothesis
+    latency_ms: int | None = None
 
 
 class WakeWord(ServerMessage, frozen=True, tag="wake-word"):

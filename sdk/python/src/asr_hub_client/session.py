@@ -32,6 +32,7 @@ from asr_hub_client.messages import (
     Ready,
     Start,
     Unknown,
+    WhichPass,
 )
 from asr_hub_client.outbox import Audio, OffsetMismatch, Outbox
 from asr_hub_client.state import SessionState
@@ -423,6 +424,7 @@ class Session(Watch):
         hotwords: Iterable[str] | None = None,
         partials: bool | None = None,
         levels: bool | None = None,
+        wait_for: WhichPass | None = None,
     ) -> None:
         """Change the session from the next utterance on. What is not given stays as it is."""
         await self._say(
@@ -432,6 +434,7 @@ class Session(Watch):
                 hotwords=None if hotwords is None else tuple(hotwords),
                 partials=partials,
                 levels=levels,
+                wait_for=wait_for,
             )
         )
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from asr_hub_client.client import AsyncClient
-from asr_hub_client.messages import AnyServerMessage, AudioFormat, Closed, Final, Ready
+from asr_hub_client.messages import AnyServerMessage, AudioFormat, Closed, Final, Ready, WhichPass
 from asr_hub_client.session import Protocol, Session, Watch
 from asr_hub_client.state import SessionState
 from asr_hub_client.transcript import Transcript
@@ -71,6 +71,7 @@ class Client:
         hotwords: Iterable[str] = (),
         partials: bool = True,
         levels: bool = False,
+        wait_for: WhichPass = "fast",
         protocol: Protocol | None = None,
     ) -> SyncSession:
         """As AsyncClient.session; `with` opens it."""
@@ -81,6 +82,7 @@ class Client:
             hotwords=hotwords,
             partials=partials,
             levels=levels,
+            wait_for=wait_for,
             protocol=protocol,
         )
         return SyncSession(self._loop, session)
@@ -212,11 +214,17 @@ class SyncSession(SyncWatch):
         hotwords: Iterable[str] | None = None,
         partials: bool | None = None,
         levels: bool | None = None,
+        wait_for: WhichPass | None = None,
     ) -> None:
         """As Session.configure."""
         self._loop.run(
             self._session.configure(
-                provider=provider, language=language, hotwords=hotwords, partials=partials, levels=levels
+                provider=provider,
+                language=language,
+                hotwords=hotwords,
+                partials=partials,
+                levels=levels,
+                wait_for=wait_for,
             )
         )
 

@@ -15,7 +15,7 @@ import msgspec
 from pydantic import BaseModel
 
 from asr_hub.errors import ProtocolError
-from asr_hub.model import AudioFormat, Encoding, Role, SessionId
+from asr_hub.model import AudioFormat, Encoding, Pass, Role, SessionId
 from asr_hub.v1 import asr_hub_pb2 as pb
 from asr_hub.wire.messages import (
     AnyClientMessage,
@@ -64,6 +64,7 @@ def start(message: pb.Start) -> Start:
         hotwords=tuple(message.hotwords),
         partials=_given(message, "partials", True),
         levels=message.levels,
+        wait_for=_member(Pass, message, "wait_for", Pass.FAST),
     )
 
 
@@ -78,12 +79,14 @@ def attach(message: pb.Attach) -> Attach:
 
 
 def configure(message: pb.Configure) -> Configure:
+    """Raises ProtocolError."""
     return Configure(
         provider=_given(message, "provider"),
         language=_given(message, "language"),
         hotwords=tuple(message.hotwords.words) if message.HasField("hotwords") else None,
         partials=_given(message, "partials"),
         levels=_given(message, "levels"),
+        wait_for=_member(Pass, message, "wait_for", Pass.FAST) if message.wait_for else None,
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from immutables import Map
 from msgspec.structs import replace
 
-from asr_hub.model import AudioFormat, EndpointReason, ProviderName, Role, SessionId
+from asr_hub.model import AudioFormat, EndpointReason, Pass, ProviderName, Role, SessionId
 from asr_hub.store.event import SessionEvent
 from asr_hub.store.slice import EntitySlice, IllegalMove, State
 
@@ -43,6 +43,9 @@ class SessionOpened(SessionEvent, frozen=True, tag="[Session] Opened"):
     """A wake word must be heard first."""
     principal: str = ""
     """The name of the key it was opened with; empty where access control is off."""
+    wait_for: Pass = Pass.FAST
+    is_routed: bool = False
+    """The client named no provider: each utterance goes where the rules send it."""
 
 
 class SessionAttached(SessionEvent, frozen=True, tag="[Session] Attached"):
@@ -65,6 +68,13 @@ class SessionConfigured(SessionEvent, frozen=True, tag="[Client] SessionConfigur
     hotwords: tuple[str, ...] | None = None
     partials: bool | None = None
     levels: bool | None = None
+    wait_for: Pass | None = None
+
+
+class LanguageIdentified(SessionEvent, frozen=True, tag="[Session] LanguageIdentified"):
+    """The client named no language, and this one is spoken."""
+
+    language: str
 
 
 class SessionMoved(SessionEvent, frozen=True, tag="[Session] Moved"):
@@ -157,6 +167,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds of audio: where speech, or the wake word, was last heard."""
     principal: str = ""
     """The name of the key it was opened with; empty where access control is off."""
+    wait_for: Pass = Pass.FAST
+    """A final is told when this pass has read it."""
+    is_routed: bool = False
+    """The client named no provider: each utterance goes where the rules send it."""
+    identified: str | None = None
+    """The language that is spoken, where the client named none and it was identified."""
     opened_at: float
     """Seconds since the epoch"""
     updated_at: float
@@ -254,6 +270,8 @@ def _opened(event: SessionOpened) -> Session:
         levels=event.levels,
         phase=Phase.ARMED if event.armed else Phase.IDLE,
         principal=event.principal,
+        wait_for=event.wait_for,
+        is_routed=event.is_routed,
         opened_at=event.at,
         updated_at=event.at,
     )
@@ -286,8 +304,15 @@ def _configured(session: Session, event: SessionConfigured) -> Session:
         hotwords=session.hotwords if event.hotwords is None else event.hotwords,
         partials=session.partials if event.partials is None else event.partials,
         levels=session.levels if event.levels is None else event.levels,
+        wait_for=session.wait_for if event.wait_for is None else event.wait_for,
+        is_routed=session.is_routed and event.provider is None,
         updated_at=event.at,
     )
+
+
+@sessions.updates(LanguageIdentified)
+def _identified(session: Session, event: LanguageIdentified) -> Session:
+    return replace(session, identified=event.language, updated_at=event.at)
 
 
 @sessions.updates(SessionMoved)

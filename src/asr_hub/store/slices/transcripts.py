@@ -8,7 +8,7 @@ import msgspec
 from immutables import Map
 from msgspec.structs import replace
 
-from asr_hub.model import EndpointReason, Hypothesis, ProviderName, SessionId
+from asr_hub.model import EndpointReason, Hypothesis, Pass, ProviderName, SessionId
 from asr_hub.store.event import SessionEvent
 from asr_hub.store.slice import EntitySlice, IllegalMove, State
 from asr_hub.store.slices.sessions import Session, SessionClosed, SessionOpened, SpeechEnded, finalized, sessions
@@ -37,10 +37,12 @@ class UtteranceFinalized(SessionEvent, frozen=True, tag="[Transcript] Finalized"
 
 
 class UtteranceCorrected(SessionEvent, frozen=True, tag="[Transcript] Corrected"):
-    """A later pass read it differently. The final before it is kept."""
+    """A later pass read it, or somebody took a decision of the hub back. The readings before it are kept."""
 
     utterance: int
     hypothesis: Hypothesis
+    latency_ms: int | None = None
+    """From the end of the utterance's audio."""
 
 
 class TextSuppressed(SessionEvent, frozen=True, tag="[Transcript] Suppressed"):
@@ -49,6 +51,52 @@ class TextSuppressed(SessionEvent, frozen=True, tag="[Transcript] Suppressed"):
     utterance: int
     text: str
     reason: str
+    hypothesis: Hypothesis | None = None
+    """All of what it said, where it is known."""
+
+
+class Replacement(msgspec.Struct, frozen=True):
+    """A hotword in the place of words that sound like it."""
+
+    heard: str
+    hotword: str
+    similarity: float
+    """0 to 1"""
+    position: int
+    """Of the first word, from 0, in what the engine said."""
+
+
+class HotwordsMatched(SessionEvent, frozen=True, tag="[Transcript] HotwordsMatched"):
+    """The engine knows no hotwords; the hub put them where words sound like them. Comes before the final."""
+
+    utterance: int
+    replacements: tuple[Replacement, ...]
+    before: Hypothesis
+    """What the engine said."""
+
+
+class DecisionUndone(SessionEvent, frozen=True, tag="[Client] DecisionUndone"):
+    """Somebody wants what the engine said, without what the hub suppressed or put in its place."""
+
+    utterance: int
+
+
+class UtteranceRouted(SessionEvent, frozen=True, tag="[Transcript] Routed"):
+    """This provider hears the utterance, which is not the session's."""
+
+    utterance: int
+    provider: ProviderName
+    reason: str
+
+
+class PassFailed(SessionEvent, frozen=True, tag="[Transcript] PassFailed"):
+    """A later pass came to nothing; the readings before it stand."""
+
+    utterance: int
+    pass_: Pass
+    provider: ProviderName
+    code: str
+    message: str
 
 
 class UtteranceHandedOn(SessionEvent, frozen=True, tag="[Transcript] HandedOn"):
@@ -77,10 +125,21 @@ class Suppressed(msgspec.Struct, frozen=True):
 
     text: str
     reason: str
+    hypothesis: Hypothesis | None = None
+    is_undone: bool = False
+    """Somebody wanted it all the same."""
+
+
+class Matched(msgspec.Struct, frozen=True):
+    """Where hotwords were put into what the engine said."""
+
+    replacements: tuple[Replacement, ...]
+    before: Hypothesis
+    is_undone: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An engine that gave up on the utterance."""
+    """An engine that gave up on the utterance, or a later pass that came to nothing."""
 
     provider: ProviderName
     code: str
@@ -100,6 +159,9 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     revisions: tuple[Hypothesis, ...] = ()
     """What later passes read, oldest first."""
     suppressed: Suppressed | None = None
+    matched: Matched | None = None
+    routed: str = ""
+    """Why another provider than the session's hears it."""
     failures: tuple[Failure, ...] = ()
 
     @property
@@ -150,6 +212,19 @@ def select_text(state: State, session: SessionId) -> str:
     return " ".join(reading.text for reading in readings if reading is not None and reading.text)
 
 
+def undoing(utterance: Utterance) -> Hypothesis | None:
+    """What an engine said of an utterance with a final, where the hub told something else and nobody undid that yet."""
+    suppressed, matched = utterance.suppressed, utterance.matched
+    if utterance.final is None:
+        return None
+    if suppressed is not None and not suppressed.is_undone:
+        final = utterance.final
+        return suppressed.hypothesis or replace(final, text=suppressed.text, stable=len(suppressed.text))
+    if matched is not None and not matched.is_undone:
+        return matched.before
+    return None
+
+
 # The phase table lies with the sessions, this event here: sessions know nothing of transcripts.
 @sessions.updates(UtteranceFinalized)
 def _session_finalized(session: Session, event: UtteranceFinalized) -> Session:
@@ -198,7 +273,39 @@ def _corrected(transcript: Transcript, event: UtteranceCorrected) -> Transcript:
 @transcripts.updates(TextSuppressed)
 def _suppressed(transcript: Transcript, event: TextSuppressed) -> Transcript:
     known = _utterance(transcript, event.utterance)
-    return _put(transcript, replace(known, suppressed=Suppressed(event.text, event.reason)))
+    return _put(transcript, replace(known, suppressed=Suppressed(event.text, event.reason, event.hypothesis)))
+
+
+@transcripts.updates(HotwordsMatched)
+def _matched(transcript: Transcript, event: HotwordsMatched) -> Transcript:
+    known = _utterance(transcript, event.utterance)
+    return _put(transcript, replace(known, matched=Matched(event.replacements, event.before)))
+
+
+@transcripts.updates(DecisionUndone)
+def _undone(transcript: Transcript, event: DecisionUndone) -> Transcript:
+    known = transcript.utterances.get(event.utterance)
+    if known is None or undoing(known) is None:
+        raise IllegalMove(f"{event.type}: nothing of utterance {event.utterance} was suppressed or replaced")
+    if known.suppressed is not None:
+        known = replace(known, suppressed=replace(known.suppressed, is_undone=True))
+    if known.matched is not None:
+        known = replace(known, matched=replace(known.matched, is_undone=True))
+    return _put(transcript, known)
+
+
+@transcripts.updates(UtteranceRouted)
+def _routed(transcript: Transcript, event: UtteranceRouted) -> Transcript:
+    return _put(transcript, replace(_utterance(transcript, event.utterance), routed=event.reason))
+
+
+@transcripts.updates(PassFailed)
+def _pass_failed(transcript: Transcript, event: PassFailed) -> Transcript:
+    if _is_forgotten(transcript, event.utterance):
+        return transcript
+    known = _utterance(transcript, event.utterance)
+    failure = Failure(event.provider, event.code, event.message, False)
+    return _put(transcript, replace(known, failures=(*known.failures, failure)[-NOTES_KEPT:]))
 
 
 @transcripts.updates(RecognitionFailed)

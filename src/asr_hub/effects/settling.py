@@ -1,0 +1,122 @@
+"""What is told of a reading: phantoms are kept back, hotwords and capitals put in. Each such decision is a fact."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from asr_hub.audio.speechiness import measure
+from asr_hub.effects.failover import Engines
+from asr_hub.effects.hearing import Heard
+from asr_hub.effects.passes import Reading
+from asr_hub.effects.utterance import Utterance
+from asr_hub.errors import HubError, PassRefused
+from asr_hub.model import Hypothesis, Pass, SessionId
+from asr_hub.providers.base import Capabilities
+from asr_hub.sound import Sound
+from asr_hub.store.slices.hotwords import Preferred
+from asr_hub.store.slices.sessions import Session
+from asr_hub.store.slices.transcripts import HotwordsMatched, Replacement, TextSuppressed
+from asr_hub.text.hotwords import match
+from asr_hub.text.phantom import Evidence, why_phantom
+from asr_hub.text.polish import polish
+
+
+class Around(Engines, Protocol):
+    """What settling needs of the hub."""
+
+    def hotwords(self, record: Session) -> Preferred:
+        """What a session prefers, of all lists together."""
+        ...
+
+
+class Settling:
+    """For the readings of one session."""
+
+    def __init__(self, session: SessionId, around: Around) -> None:
+        self._session = session
+        self._around = around
+
+    async def first(self, utterance: Utterance, heard: Heard, record: Session) -> Hypothesis:
+        """What is told of the first reading; what the hub changed in it is said to the store."""
+        hypothesis, number = heard.hypothesis, utterance.number or 0
+        if heard.suppressed is not None:
+            said = replace(hypothesis, text=heard.suppressed.text, stable=len(heard.suppressed.text))
+            self._suppress(number, said, heard.suppressed.reason)
+            return hypothesis
+        if why := self._why_phantom(hypothesis, await self._sound(utterance, hypothesis), other=None):
+            self._suppress(number, hypothesis, why)
+            return replace(hypothesis, text="", stable=0, words=(), alternatives=(), confidence=None)
+        return self._polished(self._with_hotwords(number, hypothesis, record), record)
+
+    async def later(self, reading: Reading, heard: Hypothesis) -> Hypothesis:
+        """What is told of a later pass. Raises PassRefused where it is a phantom."""
+        if heard.pass_ is Pass.ACCURATE:
+            before = reading.hypothesis.text
+            if why := self._why_phantom(heard, await self._sound(reading.utterance, heard), other=before):
+                raise PassRefused(f"{len(heard.text)} characters that are no speech: {why}")
+        return replace(heard, speaker=reading.hypothesis.speaker)
+
+    async def _sound(self, utterance: Utterance, hypothesis: Hypothesis) -> Sound | None:
+        if not self._around.strategy.suppress_phantoms or not hypothesis.text or self._is_literal(hypothesis):
+            return None
+        # Milliseconds for a long utterance, in which others would wait.
+        return await asyncio.to_thread(measure, utterance.pcm(), utterance.rate)
+
+    def _why_phantom(self, hypothesis: Hypothesis, sound: Sound | None, *, other: str | None) -> str:
+        return why_phantom(hypothesis, Evidence(sound=sound, other=other)) if sound is not None else ""
+
+    def _with_hotwords(self, number: int, hypothesis: Hypothesis, record: Session) -> Hypothesis:
+        """With hotwords where words sound like them, for an engine that was told of none."""
+        around = self._around
+        if not around.strategy.match_hotwords or not hypothesis.text or self._knows_hotwords(hypothesis):
+            return hypothesis
+        wanted: Sequence[str] = around.hotwords(record).words
+        if not wanted:
+            return hypothesis
+        after, replacements = match(hypothesis, wanted, language=hypothesis.language or record.language)
+        if not replacements:
+            return hypothesis
+        facts = tuple(Replacement(it.heard, it.hotword, it.similarity, it.word) for it in replacements)
+        around.dispatch(
+            HotwordsMatched(
+                at=around.now(), session=self._session, utterance=number, replacements=facts, before=hypothesis
+            )
+        )
+        return after
+
+    def _knows_hotwords(self, hypothesis: Hypothesis) -> bool:
+        capabilities = self._capabilities(hypothesis)
+        return capabilities is None or (capabilities.hotwords and "hotwords" not in capabilities.emulates)
+
+    def _is_literal(self, hypothesis: Hypothesis) -> bool:
+        capabilities = self._capabilities(hypothesis)
+        return capabilities is not None and capabilities.literal
+
+    def _capabilities(self, hypothesis: Hypothesis) -> Capabilities | None:
+        """Of whoever read it; none where it went while its final was on the way, or several agreed on it."""
+        try:
+            return self._around.provider(hypothesis.provider).capabilities
+        except HubError:
+            return None
+
+    def _polished(self, hypothesis: Hypothesis, record: Session) -> Hypothesis:
+        if not self._around.strategy.polish:
+            return hypothesis
+        return polish(hypothesis, language=hypothesis.language or record.language)
+
+    def _suppress(self, number: int, hypothesis: Hypothesis, reason: str) -> None:
+        around = self._around
+        around.dispatch(
+            TextSuppressed(
+                at=around.now(),
+                session=self._session,
+                utterance=number,
+                text=hypothesis.text,
+                reason=reason,
+                hypothesis=hypothesis,
+            )
+        )

@@ -1,0 +1,141 @@
+"""An engine on trial hears what the others hear, after them, and is compared with them. No client is told, or waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from asr_hub.effects.failover import Engines, MemoryOfAnEngine
+from asr_hub.effects.hearing import Times, hear, obey_cancel
+from asr_hub.effects.utterance import Utterance
+from asr_hub.errors import HubError
+from asr_hub.model import Hypothesis, ProviderName, SessionId
+from asr_hub.providers.base import Provider, RecognitionOptions
+from asr_hub.store.slices.scores import ShadowCompared, ShadowSkipped
+from asr_hub.text.score import score
+
+MAX_WAITING = 16
+"""Utterances of all sessions that may wait for the shadow: each holds its audio. One more is skipped."""
+
+MAX_MEMORIES = 256
+"""Sessions whose shadow is remembered from one utterance to the next."""
+
+
+class Around(Engines, Protocol):
+    """What the shadow needs of the hub."""
+
+    def is_strained(self, name: ProviderName) -> bool:
+        """Utterances wait for slots of this provider."""
+        ...
+
+
+class Told(NamedTuple):
+    """An utterance with the final that its client was told."""
+
+    session: SessionId
+    number: int
+    utterance: Utterance
+    final: Hypothesis
+    latency_ms: int
+    options: Callable[[Provider], RecognitionOptions]
+
+
+class Shadowing:
+    """One for the hub: one utterance after the other, so that it never takes more than one slot."""
+
+    def __init__(self, around: Around) -> None:
+        self._around = around
+        self._waiting: deque[Told] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._memories: dict[SessionId, MemoryOfAnEngine] = {}
+
+    def add(self, told: Told) -> None:
+        """Compare this utterance when there is time, or skip it and say so."""
+        shadow = self._around.strategy.shadow
+        if shadow is None or told.final.provider in ("", shadow.provider) or told.number % shadow.every:
+            return
+        if self._around.is_strained(told.final.provider):
+            self._skip(told, shadow.provider, "utterances wait for the engine that clients hear")
+        elif len(self._waiting) >= MAX_WAITING:
+            self._skip(told, shadow.provider, "the shadow is behind")
+        else:
+            self._waiting.append(told)
+            if self._task is None or self._task.done():
+                self._task = self._around.spawn(self._run(), "shadow")
+
+    async def settled(self) -> None:
+        """Wait until nothing waits to be compared. For tests and measurements."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait((self._task,))
+
+    async def _run(self) -> None:
+        while self._waiting:
+            told = self._waiting.popleft()
+            shadow = self._around.strategy.shadow
+            if shadow is None:
+                self._waiting.clear()
+                return
+            try:
+                await self._compare(told, shadow.provider)
+            except HubError as exc:
+                obey_cancel()
+                self._around.failed(shadow.provider, told.session, told.number, exc)
+                self._skip(told, shadow.provider, f"{exc.code}: {exc}")
+
+    async def _compare(self, told: Told, name: ProviderName) -> None:
+        around = self._around
+        provider = around.provider(name)
+        patience = around.strategy.patience
+        began = around.monotonic()
+        reader = told.utterance.reader()
+        try:
+            heard = await hear(
+                around,
+                provider,
+                name,
+                told.utterance,
+                reader,
+                replace(told.options(provider), partials=False, patient=False),
+                self._memory(told.session),
+                times=Times(patience.stall_s, patience.final_rtf),
+                on_partial=lambda _: None,
+                on_room=lambda: None,
+            )
+        finally:
+            told.utterance.leave(reader)
+        around.succeeded(name)
+        errors = score(told.final.text, heard.hypothesis.text)
+        around.dispatch(
+            ShadowCompared(
+                at=around.now(),
+                session=told.session,
+                utterance=told.number,
+                provider=name,
+                primary=told.final.provider,
+                words=errors.words.said,
+                errors=errors.words.errors,
+                characters=errors.characters.said,
+                character_errors=errors.characters.errors,
+                latency_ms=round(1000 * (around.monotonic() - began)),
+                primary_latency_ms=told.latency_ms,
+            )
+        )
+
+    def _memory(self, session: SessionId) -> MemoryOfAnEngine:
+        memory = self._memories.pop(session, {})
+        # The last one used stands last.
+        self._memories[session] = memory
+        if len(self._memories) > MAX_MEMORIES:
+            del self._memories[next(iter(self._memories))]
+        return memory
+
+    def _skip(self, told: Told, name: ProviderName, reason: str) -> None:
+        self._around.dispatch(
+            ShadowSkipped(
+                at=self._around.now(), session=told.session, utterance=told.number, provider=name, reason=reason
+            )
+        )
