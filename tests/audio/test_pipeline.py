@@ -133,7 +133,7 @@ def test_without_a_vad_everything_is_one_utterance(sizes: list[int]) -> None:
     outputs = [o for piece in pieces(raw, sizes, 2) for o in pipeline.pass_on(pipeline.take(piece))]
     (heard,) = utterances(outputs + pipeline.finalize(EndpointReason.FINALIZE))
     assert (heard.first, heard.last) == (0, 32_000)
-    assert heard.end == SpeechEnd(32_000, EndpointReason.FINALIZE)
+    assert heard.end is not None and (heard.end.at, heard.end.reason) == (32_000, EndpointReason.FINALIZE)
     assert pipeline.finalize(EndpointReason.CLOSE) == []
 
 

@@ -102,7 +102,9 @@ class Failover:
 
     def _next(self, first: ProviderName, record: Session, tried: Sequence[ProviderName]) -> ProviderName | None:
         around = self._around
-        line = [name for name in dict.fromkeys((first, *around.heirs(first, record.language))) if name not in tried]
+        # Where a route fails, the session's own provider hears all the same.
+        whole = [heir for name in (first, record.provider) for heir in (name, *around.heirs(name, record.language))]
+        line = [name for name in dict.fromkeys(whole) if name not in tried]
         # Where every breaker is open, somebody is asked all the same: a slow answer is better than none.
         return next((name for name in line if not around.is_open(name)), line[0] if line else None)
 

@@ -47,7 +47,7 @@ class Settling:
             said = replace(hypothesis, text=heard.suppressed.text, stable=len(heard.suppressed.text))
             self._suppress(number, said, heard.suppressed.reason)
             return hypothesis
-        if why := self._why_phantom(hypothesis, await self._sound(utterance, hypothesis), other=None):
+        if why := self._why_phantom(utterance, hypothesis, await self._sound(utterance, hypothesis), other=None):
             self._suppress(number, hypothesis, why)
             return replace(hypothesis, text="", stable=0, words=(), alternatives=(), confidence=None)
         return self._polished(self._with_hotwords(number, hypothesis, record), record)
@@ -56,7 +56,9 @@ class Settling:
         """What is told of a later pass. Raises PassRefused where it is a phantom."""
         if heard.pass_ is Pass.ACCURATE:
             before = reading.hypothesis.text
-            if why := self._why_phantom(heard, await self._sound(reading.utterance, heard), other=before):
+            if why := self._why_phantom(
+                reading.utterance, heard, await self._sound(reading.utterance, heard), other=before
+            ):
                 raise PassRefused(f"{len(heard.text)} characters that are no speech: {why}")
         return replace(heard, speaker=reading.hypothesis.speaker)
 
@@ -66,8 +68,13 @@ class Settling:
         # Milliseconds for a long utterance, in which others would wait.
         return await asyncio.to_thread(measure, utterance.pcm(), utterance.rate)
 
-    def _why_phantom(self, hypothesis: Hypothesis, sound: Sound | None, *, other: str | None) -> str:
-        return why_phantom(hypothesis, Evidence(sound=sound, other=other)) if sound is not None else ""
+    def _why_phantom(
+        self, utterance: Utterance, hypothesis: Hypothesis, sound: Sound | None, *, other: str | None
+    ) -> str:
+        if sound is None:
+            return ""
+        evidence = Evidence(sound=sound, speech_share=_speech_share(utterance), other=other)
+        return why_phantom(hypothesis, evidence)
 
     def _with_hotwords(self, number: int, hypothesis: Hypothesis, record: Session) -> Hypothesis:
         """With hotwords where words sound like them, for an engine that was told of none."""
@@ -120,3 +127,9 @@ class Settling:
                 hypothesis=hypothesis,
             )
         )
+
+
+def _speech_share(utterance: Utterance) -> float | None:
+    samples = utterance.end_sample - utterance.start
+    voiced = utterance.ended.voiced if utterance.ended is not None else None
+    return voiced / samples if voiced is not None and samples > 0 else None

@@ -43,8 +43,18 @@ def test_an_utterance_has_pre_roll_speech_and_the_silence_until_the_decision() -
     (heard,) = utterances(run("." * 20 + "x" * 30 + "." * 40))
     assert letters(heard.start.at) == 20
     assert letters(heard.first) == 15
-    assert heard.end == SpeechEnd(50 * WINDOW, EndpointReason.SILENCE)
+    assert heard.end is not None and (heard.end.at, heard.end.reason) == (50 * WINDOW, EndpointReason.SILENCE)
     assert letters(heard.last) == 70
+
+
+def test_the_end_counts_what_the_vad_took_for_speech() -> None:
+    """Each utterance its own: neither the silence around it, nor what was too short before it, nor the one before."""
+    pattern = "xx" + "." * 20 + "x" * 30 + "." * 10 + "o" * 5 + "." * 40 + "x" * 10 + "." * 40
+    assert [heard.end.voiced / WINDOW for heard in utterances(run(pattern)) if heard.end is not None] == [35, 10]
+    assert [heard.end.voiced for heard in utterances(run("x" * 200 + "." * 40)) if heard.end] == [
+        150 * WINDOW,
+        50 * WINDOW,
+    ]
 
 
 def test_silence_gives_nothing() -> None:
@@ -75,7 +85,7 @@ def test_a_pause_shorter_than_min_silence_belongs_to_the_utterance() -> None:
 
 def test_between_release_and_threshold_speech_goes_on() -> None:
     (heard,) = utterances(run("x" * 10 + "-" * 40 + "." * 30))
-    assert heard.end == SpeechEnd(50 * WINDOW)
+    assert heard.end is not None and (heard.end.at, heard.end.reason) == (50 * WINDOW, EndpointReason.SILENCE)
 
 
 def test_the_pre_roll_does_not_reach_into_the_utterance_before() -> None:
@@ -113,20 +123,20 @@ def test_after_a_cut_in_silence_no_empty_utterance_follows() -> None:
 
 def test_late_in_a_long_utterance_a_shorter_silence_is_enough() -> None:
     first, second = utterances(run("x" * 60 + "." * 10 + "x" * 55 + "." * 7 + "x" * 10 + "." * 30))
-    assert first.end == SpeechEnd(125 * WINDOW, EndpointReason.SILENCE)
+    assert first.end is not None and (first.end.at, first.end.reason) == (125 * WINDOW, EndpointReason.SILENCE)
     assert letters(second.first) == 132
 
 
 def test_finalize_ends_what_is_open_and_says_why() -> None:
     (heard,) = utterances(run("x" * 10 + "." * 5, reason=EndpointReason.FINALIZE))
-    assert heard.end == SpeechEnd(10 * WINDOW, EndpointReason.FINALIZE)
+    assert heard.end is not None and (heard.end.at, heard.end.reason) == (10 * WINDOW, EndpointReason.FINALIZE)
     assert letters(heard.last) == 15
 
 
 def test_finalize_does_not_lose_a_word_too_short_to_have_opened_an_utterance() -> None:
     (heard,) = utterances(run("." * 20 + "oo", reason=EndpointReason.FINALIZE))
     assert letters(heard.first) == 15 and letters(heard.last) == 22
-    assert heard.end == SpeechEnd(22 * WINDOW, EndpointReason.FINALIZE)
+    assert heard.end is not None and (heard.end.at, heard.end.reason) == (22 * WINDOW, EndpointReason.FINALIZE)
 
 
 def test_finalize_outside_speech_gives_nothing_and_forgets_the_pre_roll() -> None:
@@ -142,7 +152,8 @@ def test_clear_drops_what_is_open_and_says_so() -> None:
     endpoint = Endpoint(PLAIN, RATE)
     outputs = [output for one in scored("x" * 10) for output in endpoint.process(one)]
     assert endpoint.is_open
-    assert endpoint.clear() == [SpeechEnd(10 * WINDOW, EndpointReason.CLEAR)]
+    (end,) = endpoint.clear()
+    assert isinstance(end, SpeechEnd) and (end.at, end.reason) == (10 * WINDOW, EndpointReason.CLEAR)
     assert not endpoint.is_open and endpoint.clear() == []
     assert isinstance(outputs[0], SpeechStart)
 

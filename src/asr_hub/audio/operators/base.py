@@ -31,6 +31,8 @@ class SpeechEnd(msgspec.Struct, frozen=True):
     at: int
     """Samples since the session began: where speech was last heard."""
     reason: EndpointReason = EndpointReason.SILENCE
+    voiced: int | None = None
+    """Samples of the utterance that the VAD took for speech; none where there is no VAD."""
 
 
 Mark = SpeechStart | SpeechEnd

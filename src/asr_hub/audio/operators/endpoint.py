@@ -17,6 +17,9 @@ LATE = 0.8
 LATE_SILENCE = 1 / 3
 """How much of `min_silence` is enough then."""
 
+VOICED = 0.5
+"""Probability from which on a window counts as speech when an utterance is over, whatever opened it."""
+
 SURE = 0.7
 """How far from the threshold to 1 a probability must be for its window to count twice towards `min_speech`."""
 
@@ -78,6 +81,7 @@ class Endpoint:
         self._held: deque[AudioFrame] = deque()
         self._onset: int | None = None
         self._speech = 0
+        self._voiced = 0
         self._goes_on = False
 
     @property
@@ -96,6 +100,7 @@ class Endpoint:
             self._goes_on = was_speech
             return [end, *self._wait(frame, scored.speech)]
         self._given += frame.samples
+        self._count(frame, scored.speech)
         if scored.speech >= self._settings.release:
             self._heard = frame.end
             return [frame]
@@ -114,12 +119,14 @@ class Endpoint:
         if self._is_open:
             outputs.append(self._end(reason))
         self._forget()
+        self._voiced = 0
         return outputs
 
     def clear(self) -> list[Output]:
         """Forget the pre-roll and end the utterance, if there is one, with reason `clear`."""
         outputs: list[Output] = [self._end(EndpointReason.CLEAR)] if self._is_open else []
         self._forget()
+        self._voiced = 0
         return outputs
 
     def _wait(self, frame: AudioFrame, speech: float) -> list[Output]:
@@ -129,12 +136,14 @@ class Endpoint:
         if speech >= level:
             if self._onset is None:
                 self._onset = frame.start
+            self._count(frame, speech)
             self._speech += frame.samples if speech < self._sure else 2 * frame.samples
             self._heard = frame.end
             if self._goes_on or self._speech >= self._min_speech:
                 return self._open(self._onset)
         elif frame.end - self._heard > self._max_lull:
             self._onset, self._speech, self._goes_on = None, 0, False
+            self._voiced = 0
         keep_from = (frame.end if self._onset is None else self._onset) - self._pre_roll
         while self._held and self._held[0].end <= keep_from:
             self._held.popleft()
@@ -149,7 +158,12 @@ class Endpoint:
 
     def _end(self, reason: EndpointReason) -> SpeechEnd:
         self._is_open = False
-        return SpeechEnd(self._heard, reason)
+        voiced, self._voiced = self._voiced, 0
+        return SpeechEnd(self._heard, reason, voiced)
+
+    def _count(self, frame: AudioFrame, speech: float) -> None:
+        if speech >= VOICED:
+            self._voiced += frame.samples
 
     def _forget(self) -> None:
         """Empty what is kept for the next utterance. Its pre-roll grows from here."""
