@@ -142,6 +142,8 @@ class Recogniser:
         self._queue.clear()
         if self._task is not None:
             self._task.cancel()
+        for utterance in dropped:
+            self._speakers.drop(utterance)
         numbers = [u.number for u in dropped]
         if not numbers:
             self._numbers += 1
@@ -180,6 +182,8 @@ class Recogniser:
         self.abandon()
         async with self._turn:
             pass
+        await self._speakers.settled()
+        await self._passes.settled()
 
     # What is heard.
 
@@ -223,10 +227,13 @@ class Recogniser:
         speaker = self._speakers.ask(utterance)
         heard = await self._recognise(utterance, record)
         reading = self._passes.begin(utterance, await self._settling.first(utterance, heard, record))
-        await self._speakers.name(reading, speaker)
         if record.wait_for is not Pass.FAST and reading.left:
-            self._show(reading)
+            if record.partials:
+                if record.partials:
+                self._show(reading)
             await self._passes.upto(reading, record.wait_for)
+        # Last, and told at once: a name that comes before the final is no revision.
+        await self._speakers.name(reading, speaker)
         self._tell(utterance, reading, record)
 
     def _tell(self, utterance: Utterance, reading: Reading, record: Session) -> None:
@@ -323,6 +330,7 @@ class Recogniser:
             hotword_weights=preferred.weights,
             sample_rate=_rate(provider, utterance),
             partials=record.partials and not self._around.is_strained(provider.name),
+            hotwords_matched=self._around.strategy.match_hotwords,
         )
 
     # What is said.

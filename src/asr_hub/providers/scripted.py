@@ -42,6 +42,9 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The stream takes no more audio and answers nothing, until it is left."""
     no_final: bool = False
     """The end of the utterance is never answered."""
+    late_s: float = 0.0
+    """Seconds from the end of an utterance to its final, of one in `late_every`."""
+    late_every: int = 1
     empty: bool = False
     """Nothing is ever understood."""
     garbage: bool = False
@@ -96,6 +99,7 @@ class Scripted:
         )
         self.slots = Slots(chosen.max_streams, chosen.wait_s, name=name)
         self._is_open = False
+        self._ended = 0
         self._streams: set[ScriptedStream] = set()
 
     async def start(self) -> None:
@@ -138,6 +142,11 @@ class Scripted:
             raise self._closed()
         self._streams.add(stream)
 
+    def count(self) -> int:
+        """Utterances that have ended, with this one."""
+        self._ended += 1
+        return self._ended
+
     def dismiss(self, stream: ScriptedStream) -> None:
         self._streams.discard(stream)
 
@@ -165,6 +174,7 @@ class ScriptedStream:
         self._revision = 0
         self._is_entered = False
         self._is_ended = False
+        self._late: asyncio.TimerHandle | None = None
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -189,6 +199,8 @@ class ScriptedStream:
         if self._is_entered:
             self._is_entered = False
             self._broken.set()
+            if self._late is not None:
+                self._late.cancel()
             self._provider.dismiss(self)
             await self._provider.slots.__aexit__(*exc)
 
@@ -214,12 +226,19 @@ class ScriptedStream:
         self._is_ended = True
         if self._pending:
             await self._hear(bytes(self._pending))
-        if not self._faults.no_final:
-            self._memory["scripted"] = self._memory.get("scripted", 0) + 1
-            self._tell(is_final=True)
+        if self._faults.no_final:
+            return
+        self._memory["scripted"] = self._memory.get("scripted", 0) + 1
+        if self._faults.late_s and self._provider.count() % self._faults.late_every == 0:
+            self._late = asyncio.get_running_loop().call_later(self._faults.late_s, self._tell_final)
+        else:
+            self._tell_final()
 
     def __aiter__(self) -> AsyncIterator[Hypothesis]:
         return self._box.__aiter__()
+
+    def _tell_final(self) -> None:
+        self._tell(is_final=True)
 
     def _check(self) -> None:
         if not self._is_entered:
