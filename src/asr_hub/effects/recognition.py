@@ -229,7 +229,6 @@ class Recogniser:
         reading = self._passes.begin(utterance, await self._settling.first(utterance, heard, record))
         if record.wait_for is not Pass.FAST and reading.left:
             if record.partials:
-                if record.partials:
                 self._show(reading)
             await self._passes.upto(reading, record.wait_for)
         # Last, and told at once: a name that comes before the final is no revision.
