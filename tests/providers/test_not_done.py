@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from asr_hub.model import ProviderName
 from asr_hub.providers.base import Capabilities, RecognitionOptions
@@ -24,7 +25,9 @@ def test_weights_are_told_of_where_only_the_words_are_used() -> None:
 
 def test_an_engine_without_hotwords_is_told_of_once() -> None:
     (warning,) = not_done(NAME, Capabilities(streaming=True), ASKED)
-    assert "knows no hotwords" in warning
+    assert "knows no hotwords" in warning and "not used" in warning
+    (warning,) = not_done(NAME, Capabilities(streaming=True), replace(ASKED, hotwords_matched=True))
+    assert "knows no hotwords" in warning and "not used" not in warning
 
 
 def test_a_server_that_takes_no_weights_is_told_of() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -14,12 +15,15 @@ from asr_hub.effects.failover import Engines, MemoryOfAnEngine
 from asr_hub.effects.hearing import Times, hear, obey_cancel
 from asr_hub.effects.strategy import Accurate
 from asr_hub.effects.utterance import Utterance
-from asr_hub.errors import HubError, PassLate, unwrapped
+from asr_hub.errors import HubError, PassLate, ProviderUnavailable, unwrapped
 from asr_hub.model import Hypothesis, Pass, ProviderName, SessionId
 from asr_hub.providers.base import Provider, RecognitionOptions
 from asr_hub.store.slices.sessions import Session
 from asr_hub.store.slices.transcripts import PassFailed, UtteranceCorrected
+from asr_hub.telemetry import logs
 from asr_hub.text.rover import vote
+
+_log = logs.get(__name__)
 
 MAX_WAITING = 8
 """Utterances of one session that may wait for their later passes: each holds its audio. The oldest is let go."""
@@ -140,47 +144,52 @@ class Passes:
         """What the next pass reads; nothing where it fails, which is told, or has nothing to do."""
         which, *left = reading.left
         reading.left = tuple(left)
-        strategy = self._around.strategy
         try:
-            if which is Pass.ACCURATE and strategy.accurate is not None:
-                return await self._timed(reading, which, strategy.accurate.budget_s, self._accurate(reading))
-            if which is Pass.CORRECTED and strategy.corrected_budget_s is not None and reading.hypothesis.text:
-                return await self._timed(reading, which, strategy.corrected_budget_s, self._corrected(reading))
+            heard = await self._look(reading, which)
+            if heard is None:
+                return None
+            heard = await self._accept(reading, replace(heard, pass_=which, is_final=True))
         except HubError as exc:
             obey_cancel()
             self._failed(reading, which, self._provider_of(which), exc)
+            return None
+        except Exception as exc:  # noqa: BLE001 - the edge of a pass: a defect costs one revision, and nothing else
+            obey_cancel()
+            _log.exception("pass.broke", exc, session=self._session, which=which)
+            why = HubError(f"the pass failed in a way it should not: {type(exc).__name__}")
+            self._failed(reading, which, self._provider_of(which), why)
+            return None
+        # Counted at the end: the name of the speaker may have been told meanwhile, as a revision.
+        return replace(heard, revision=reading.hypothesis.revision + 1, stable=len(heard.text))
+
+    async def _look(self, reading: Reading, which: Pass) -> Hypothesis | None:
+        strategy = self._around.strategy
+        if which is Pass.ACCURATE and strategy.accurate is not None:
+            return await self._accurate(reading, strategy.accurate)
+        if which is Pass.CORRECTED and strategy.corrected_budget_s is not None and reading.hypothesis.text:
+            return await self._corrected(reading, strategy.corrected_budget_s)
         return None
 
-    async def _timed(
-        self, reading: Reading, which: Pass, seconds: float, work: Coroutine[Any, Any, Hypothesis]
-    ) -> Hypothesis:
-        try:
-            async with asyncio.timeout(seconds):
-                heard = await work
-        except TimeoutError:
-            raise PassLate(f"no answer within {seconds:g} s") from None
-        heard = replace(heard, pass_=which, revision=reading.hypothesis.revision + 1, is_final=True)
-        return await self._accept(reading, replace(heard, stable=len(heard.text)))
-
-    async def _accurate(self, reading: Reading) -> Hypothesis:
-        accurate = self._around.strategy.accurate
+    async def _accurate(self, reading: Reading, accurate: Accurate) -> Hypothesis:
         record = self._around.record(self._session)
-        assert accurate is not None
         if record is None:
             raise PassLate("the session is over")
         heard = await self._read_by(accurate, reading.utterance, record)
         if len(accurate.providers) == 1:
             return heard[0]
         # The first pass has a voice too, and the last one: who is named first is trusted most.
-        return replace(vote((*heard, reading.hypothesis)), provider=VOTE)
+        # A tenth of a second for long texts, in which others would wait.
+        elected = await asyncio.to_thread(vote, (*heard, reading.hypothesis))
+        return replace(elected, provider=VOTE)
 
     async def _read_by(self, accurate: Accurate, utterance: Utterance, record: Session) -> list[Hypothesis]:
-        """The readings of those that have one, in the order of their names. Raises HubError where nobody has."""
+        """The readings that come in time, in the order of their names. Raises HubError where there is none."""
         results: dict[ProviderName, Hypothesis | HubError] = {}
 
         async def read(name: ProviderName) -> None:
             try:
-                results[name] = await self._read(name, utterance, record)
+                async with _at_most(accurate.budget_s):
+                    results[name] = await self._read(name, utterance, record)
             except HubError as exc:
                 obey_cancel()
                 results[name] = exc
@@ -196,6 +205,8 @@ class Passes:
 
     async def _read(self, name: ProviderName, utterance: Utterance, record: Session) -> Hypothesis:
         around = self._around
+        if around.is_open(name):
+            raise ProviderUnavailable(f"the breaker of {name} is open")
         provider = around.provider(name)
         patience = around.strategy.patience
         reader = utterance.reader()
@@ -220,15 +231,16 @@ class Passes:
         around.succeeded(name)
         return heard.hypothesis
 
-    async def _corrected(self, reading: Reading) -> Hypothesis:
+    async def _corrected(self, reading: Reading, budget_s: float) -> Hypothesis:
         before = reading.hypothesis
         record = self._around.record(self._session)
-        text, name = await self._around.correct(
-            before.text,
-            language=before.language or (record.language if record is not None else None),
-            context=tuple(self._context),
-            names=record.hotwords if record is not None else (),
-        )
+        async with _at_most(budget_s):
+            text, name = await self._around.correct(
+                before.text,
+                language=before.language or (record.language if record is not None else None),
+                context=tuple(self._context),
+                names=record.hotwords if record is not None else (),
+            )
         # The words of a changed text have no times.
         words = before.words if text == before.text else ()
         return replace(before, text=text, words=words, alternatives=(), provider=name)
@@ -264,3 +276,13 @@ class Passes:
                 message=str(exc),
             )
         )
+
+
+@asynccontextmanager
+async def _at_most(seconds: float) -> AsyncIterator[None]:
+    """Raises PassLate where the block takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise PassLate(f"no answer within {seconds:g} s") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -11,10 +12,10 @@ from msgspec.structs import replace
 from asr_hub.audio.speechiness import measure
 from asr_hub.effects.failover import Engines
 from asr_hub.effects.hearing import Heard
-from asr_hub.effects.passes import Reading
+from asr_hub.effects.passes import VOTE, Reading
 from asr_hub.effects.utterance import Utterance
 from asr_hub.errors import HubError, PassRefused
-from asr_hub.model import Hypothesis, Pass, SessionId
+from asr_hub.model import Hypothesis, Pass, ProviderName, SessionId
 from asr_hub.providers.base import Capabilities
 from asr_hub.sound import Sound
 from asr_hub.store.slices.hotwords import Preferred
@@ -27,6 +28,8 @@ from asr_hub.text.polish import polish
 
 class Around(Engines, Protocol):
     """What settling needs of the hub."""
+
+    def record(self, session: SessionId) -> Session | None: ...
 
     def hotwords(self, record: Session) -> Preferred:
         """What a session prefers, of all lists together."""
@@ -54,12 +57,14 @@ class Settling:
 
     async def later(self, reading: Reading, heard: Hypothesis) -> Hypothesis:
         """What is told of a later pass. Raises PassRefused where it is a phantom."""
-        if heard.pass_ is Pass.ACCURATE:
+        record = self._around.record(self._session)
+        if heard.pass_ is Pass.ACCURATE and record is not None:
             before = reading.hypothesis.text
             if why := self._why_phantom(
                 reading.utterance, heard, await self._sound(reading.utterance, heard), other=before
             ):
                 raise PassRefused(f"{len(heard.text)} characters that are no speech: {why}")
+            heard = self._polished(self._with_hotwords(reading.utterance.number or 0, heard, record), record)
         return replace(heard, speaker=reading.hypothesis.speaker)
 
     async def _sound(self, utterance: Utterance, hypothesis: Hypothesis) -> Sound | None:
@@ -96,19 +101,23 @@ class Settling:
         return after
 
     def _knows_hotwords(self, hypothesis: Hypothesis) -> bool:
-        capabilities = self._capabilities(hypothesis)
-        return capabilities is None or (capabilities.hotwords and "hotwords" not in capabilities.emulates)
+        return all(can.hotwords and "hotwords" not in can.emulates for can in self._capabilities(hypothesis))
 
     def _is_literal(self, hypothesis: Hypothesis) -> bool:
         capabilities = self._capabilities(hypothesis)
-        return capabilities is not None and capabilities.literal
+        return bool(capabilities) and all(can.literal for can in capabilities)
 
-    def _capabilities(self, hypothesis: Hypothesis) -> Capabilities | None:
-        """Of whoever read it; none where it went while its final was on the way, or several agreed on it."""
-        try:
-            return self._around.provider(hypothesis.provider).capabilities
-        except HubError:
-            return None
+    def _capabilities(self, hypothesis: Hypothesis) -> Sequence[Capabilities]:
+        """Of whoever read it; without those that went while its final was on the way."""
+        accurate = self._around.strategy.accurate
+        readers: Sequence[ProviderName] = (hypothesis.provider,)
+        if hypothesis.provider == VOTE and accurate is not None:
+            readers = accurate.providers
+        found = []
+        for name in readers:
+            with suppress(HubError):
+                found.append(self._around.provider(name).capabilities)
+        return found
 
     def _polished(self, hypothesis: Hypothesis, record: Session) -> Hypothesis:
         if not self._around.strategy.polish:

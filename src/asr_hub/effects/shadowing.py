@@ -16,7 +16,10 @@ from asr_hub.errors import HubError
 from asr_hub.model import Hypothesis, ProviderName, SessionId
 from asr_hub.providers.base import Provider, RecognitionOptions
 from asr_hub.store.slices.scores import ShadowCompared, ShadowSkipped
+from asr_hub.telemetry import logs
 from asr_hub.text.score import score
+
+_log = logs.get(__name__)
 
 MAX_WAITING = 16
 """Utterances of all sessions that may wait for the shadow: each holds its audio. One more is skipped."""
@@ -85,6 +88,10 @@ class Shadowing:
                 obey_cancel()
                 self._around.failed(shadow.provider, told.session, told.number, exc)
                 self._skip(told, shadow.provider, f"{exc.code}: {exc}")
+            except Exception as exc:  # noqa: BLE001 - the edge of a trial: a defect costs one comparison, nothing else
+                obey_cancel()
+                _log.exception("shadow.broke", exc, session=told.session)
+                self._skip(told, shadow.provider, f"it failed in a way it should not: {type(exc).__name__}")
 
     async def _compare(self, told: Told, name: ProviderName) -> None:
         around = self._around

@@ -42,8 +42,10 @@ class SpeakerNames:
         self._session = session
         self._around = around
         self._last: Asked | None = None
+        self._asked: dict[int, Asked] = {}
+        """Those that have no answer yet, by the number of the utterance."""
         self._names: dict[int, str] = {}
-        """By the number of the utterance, from the answer to its use."""
+        """From the answer to its use."""
         self._readings: dict[int, Reading] = {}
         """That were told before their speaker was known."""
 
@@ -51,9 +53,11 @@ class SpeakerNames:
         """Ask when the utterance is over. Nothing where nobody is asked for."""
         if not self._around.strategy.speakers:
             return None
-        before, name = self._last, f"speaker {self._session}"
-        self._last = self._around.spawn(self._find(utterance, before), name)
-        return self._last
+        number, before = utterance.number or 0, self._last
+        asked = self._around.spawn(self._find(utterance, before), f"speaker {self._session}")
+        asked.add_done_callback(lambda _: self._asked.pop(number, None))
+        self._last = self._asked[number] = asked
+        return asked
 
     async def name(self, reading: Reading, asked: Asked | None) -> None:
         """Put the name to the reading, if it comes within `WAIT_S`; a revision tells it later."""
@@ -67,25 +71,22 @@ class SpeakerNames:
             self._readings[number] = reading
 
     async def settled(self) -> None:
-        """Wait until the last name is there, or given up."""
-        if self._last is not None and not self._last.done():
-            await asyncio.wait((self._last,))
+        """Wait until the last name is there, or given up: `LONGEST_S` after the end of its utterance."""
+        while self._asked:
+            await asyncio.wait(tuple(self._asked.values()))
+
+    def drop(self, utterance: Utterance) -> None:
+        """It will have no final: its end, for which its question waits, may never come."""
+        if (asked := self._asked.get(utterance.number or 0)) is not None:
+            asked.cancel()
 
     def abandon(self) -> None:
         """Ask no more."""
-        if self._last is not None:
-            self._last.cancel()
+        for asked in tuple(self._asked.values()):
+            asked.cancel()
 
     async def _find(self, utterance: Utterance, before: Asked | None) -> None:
-        try:
-            if before is not None and not before.done():
-                await asyncio.wait((before,))
-            await utterance.over.wait()
-            async with asyncio.timeout(LONGEST_S):
-                speaker = await self._around.speaker(self._session, utterance.pcm(), utterance.rate)
-        except (HubError, TimeoutError) as exc:
-            _log.debug("speaker.unknown", detail=str(exc))
-            speaker = None
+        speaker = await self._ask_for(utterance, before)
         number = utterance.number or 0
         reading = self._readings.pop(number, None)
         if speaker is None:
@@ -104,3 +105,17 @@ class SpeakerNames:
                 latency_ms=round(1000 * (around.monotonic() - utterance.ended_at)),
             )
         )
+
+    async def _ask_for(self, utterance: Utterance, before: Asked | None) -> str | None:
+        await utterance.over.wait()
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                if before is not None:
+                    # Whoever spoke before has the lower number. Its time is over sooner than this one's.
+                    await asyncio.wait((before,))
+                return await self._around.speaker(self._session, utterance.pcm(), utterance.rate)
+        except (HubError, TimeoutError) as exc:
+            _log.debug("speaker.unknown", detail=str(exc))
+        except Exception as exc:  # noqa: BLE001 - the edge of the model of voices: a defect costs a name, and nothing else
+            _log.exception("speaker.broke", exc, session=self._session)
+        return None

@@ -51,6 +51,8 @@ class RecognitionOptions(msgspec.Struct, frozen=True, kw_only=True):
     hotwords: tuple[str, ...] = ()
     hotword_weights: dict[str, float] = {}
     """Those other than 1, by hotword, from 0.1 to 10."""
+    hotwords_matched: bool = False
+    """For an engine that knows no hotwords, they are put into its final afterwards, where words sound like them."""
     sample_rate: int = HUB_RATE
     """Hertz of the frames that will be pushed; one of the provider's `sample_rates`."""
     partials: bool = True
