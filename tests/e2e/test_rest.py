@@ -290,6 +290,12 @@ WALK: list[tuple[str, str, dict[str, Any]]] = [
 ]
 """Every operation of the hub once, in an order in which each succeeds: the session is that of `POST /v1/sessions`."""
 
+ELSEWHERE = {
+    ("post", "/v1/sessions/{session}/utterances/{number}/undo"),
+    ("post", "/v1/providers/{name}/promote"),
+}
+"""They need a hub of their own: see test_recognition_api.py."""
+
 
 async def test_every_route_answers_what_its_document_says(tmp_path: Path) -> None:
     file = written(tmp_path / "hub.yaml")
@@ -299,7 +305,7 @@ async def test_every_route_answers_what_its_document_says(tmp_path: Path) -> Non
     ):
         whole = (await http.get("/openapi.json")).json()
         there = {(method, path) for path, item in whole["paths"].items() for method in item}
-        assert {(method, path) for method, path, _ in WALK} == there
+        assert {(method, path) for method, path, _ in WALK} | ELSEWHERE == there
         session = ""
         for method, path, request in WALK:
             answer = await http.request(method, path.format(session=session, tenant="ann"), **request)

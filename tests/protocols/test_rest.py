@@ -17,10 +17,13 @@ from asr_hub.access.grant import Grant, Scope
 from asr_hub.errors import Conflict, Forbidden, NotFound, ProtocolError, ProviderUnavailable, TooLarge, Unauthorized
 from asr_hub.protocols import rest
 from asr_hub.protocols.facts import (
+    BreakerView,
+    ComparisonView,
     FormatView,
     HealthView,
     ProviderView,
     ReloadView,
+    ScoreView,
     SessionDetails,
     SessionView,
     UtteranceView,
@@ -58,6 +61,7 @@ class Facts:
         self.status: Any = "ok"
         self.refusal: Exception | None = None
         self.closed: list[tuple[str, Grant]] = []
+        self.undone: list[tuple[str, Grant]] = []
 
     def health(self) -> HealthView:
         return HealthView(
@@ -80,6 +84,9 @@ class Facts:
                 slots_used=0,
                 slots=1,
                 capabilities=capabilities,
+                breaker=BreakerView(state="open", until=9.5, reason="r", last_code="provider", openings=1),
+                score=ScoreView(finals=3),
+                comparisons=[ComparisonView(primary="q", utterances=1, words=2, wer=0.5)],
             )
         ]
 
@@ -94,6 +101,17 @@ class Facts:
     def close(self, name: str, grant: Grant) -> SessionView:
         self.closed.append((name, grant))
         return SessionView(**SESSION)
+
+    def undo(self, name: str, utterance: int, grant: Grant) -> SessionView:
+        if utterance != 1:
+            raise NotFound("no such utterance", code="unknown-utterance")
+        self.undone.append((name, grant))
+        return SessionView(**SESSION)
+
+    def promote(self, name: str) -> ProviderView:
+        if name != "p":
+            raise NotFound("no such provider", code="unknown-provider")
+        return self.providers()[0]
 
     def hotwords(self, tenant: str = "") -> Mapping[str, float]:
         return self.words.get(tenant, {})
@@ -149,6 +167,8 @@ ROUTES = [
     ("GET", "/v1/sessions", None, {"admin"}),
     ("GET", "/v1/sessions/sid", None, {"speak", "watch", "admin"}),
     ("DELETE", "/v1/sessions/sid", None, {"speak", "watch", "admin"}),
+    ("POST", "/v1/sessions/sid/utterances/1/undo", None, {"speak", "watch", "admin"}),
+    ("POST", "/v1/providers/p/promote", None, {"admin"}),
     ("GET", "/v1/hotwords", None, {"admin"}),
     ("PUT", "/v1/hotwords", {"hotwords": ["Brig"]}, {"admin"}),
     ("GET", "/v1/hotwords/ann", None, {"admin"}),
@@ -197,6 +217,13 @@ async def test_a_session_is_asked_for_with_the_grant_of_the_caller(app: FastAPI,
 async def test_an_unknown_session_is_404(http: httpx.AsyncClient) -> None:
     answer = await http.get("/v1/sessions/nobody")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown-session")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", "2", "9" * 400])
+async def test_what_is_no_utterance_is_not_undone(http: httpx.AsyncClient, facts: Facts, number: str) -> None:
+    answer = await http.post(f"/v1/sessions/sid/utterances/{number}/undo")
+    assert answer.status_code in (400, 404) and answer.json()["error"]["code"]
+    assert not facts.undone
 
 
 BAD_BODIES = [
@@ -359,7 +386,8 @@ async def test_what_a_route_answers_is_what_it_says(app: FastAPI, http: httpx.As
         ("PUT", "/v1/hotwords/{tenant}"): {"hotwords": ["Brig"]},
     }
     for (method, path), operation in operations(whole).items():
-        answer = await http.request(method, path.format(session="sid", tenant="ann"), json=bodies.get((method, path)))
+        where = path.format(session="sid", tenant="ann", number=1, name="p")
+        answer = await http.request(method, where, json=bodies.get((method, path)))
         response = operation["responses"][str(answer.status_code)]
         assert answer.is_success
         validator(whole, response["content"]["application/json"]["schema"]).validate(answer.json())

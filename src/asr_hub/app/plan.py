@@ -22,7 +22,7 @@ from asr_hub.providers.policy import stay_inside
 
 
 def plan_of(config: Config) -> Plan:
-    """Its providers and its limits. Raises ConfigError, ProviderUnavailable where `auto` finds nothing."""
+    """What may change while the hub runs. Raises ConfigError, ProviderUnavailable where `auto` finds nothing."""
     entries = {name: registry.Entry(it.kind, it.settings) for name, it in config.providers.items()}
     if config.policy == "local":
         stay_inside(entries)
@@ -40,47 +40,9 @@ def plan_of(config: Config) -> Plan:
         default=ProviderName(name),
         resolution=reason,
         limits=_limits(config),
+        strategy=_strategy(config),
+        breaker=_breaker(config),
     )
-
-
-def strategy_of(config: Config) -> Strategy:
-    """What is done with an utterance beside giving it to its engine."""
-    it = config.recognition
-    accurate, corrected = it.passes.accurate, it.passes.corrected
-    return Strategy(
-        patience=Patience(
-            attempts=it.failover.attempts,
-            stall_s=it.failover.stall_s,
-            stall_with_heir_s=it.failover.stall_with_heir_s,
-        ),
-        accurate=Accurate(providers=_names(accurate.providers), budget_s=accurate.budget_s) if accurate else None,
-        corrected_budget_s=corrected.budget_s if corrected else None,
-        routes=tuple(
-            Route(
-                providers=_names(route.providers),
-                languages=route.languages,
-                max_sample_rate=route.max_sample_rate,
-                min_waiting=route.min_waiting,
-                prefer=route.prefer,
-            )
-            for route in it.routes
-        ),
-        costs={ProviderName(name): provider.cost for name, provider in config.providers.items()},
-        identify=Identify(allowed=it.language_id.allowed, after=it.language_id.after) if it.language_id else None,
-        hedge=Hedge(provider=ProviderName(it.hedging.provider), share=it.hedging.share, min_ms=it.hedging.min_ms)
-        if it.hedging
-        else None,
-        shadow=Shadow(provider=ProviderName(it.shadow.provider), every=it.shadow.every) if it.shadow else None,
-        suppress_phantoms=it.suppress_phantoms,
-        match_hotwords=it.match_hotwords,
-        polish=it.polish,
-        speakers=it.speakers is not None,
-    )
-
-
-def breaker_of(config: Config) -> BreakerPolicy:
-    it = config.recognition.breaker
-    return BreakerPolicy(failures=it.failures, window_s=it.window_s, open_s=it.open_s, max_open_s=it.max_open_s)
 
 
 def vad_of(config: Config) -> Vad | None:
@@ -115,6 +77,46 @@ def wake_word_of(config: Config) -> Listening | None:
         phrases=config.wake_word.phrases,
         min_silence=config.audio.endpointing.min_silence_s,
     )
+
+
+def _strategy(config: Config) -> Strategy:
+    """What is done with an utterance beside giving it to its engine."""
+    it = config.recognition
+    accurate, corrected = it.passes.accurate, it.passes.corrected
+    return Strategy(
+        patience=Patience(
+            attempts=it.failover.attempts,
+            stall_s=it.failover.stall_s,
+            stall_with_heir_s=it.failover.stall_with_heir_s,
+        ),
+        accurate=Accurate(providers=_names(accurate.providers), budget_s=accurate.budget_s) if accurate else None,
+        corrected_budget_s=corrected.budget_s if corrected else None,
+        routes=tuple(
+            Route(
+                providers=_names(route.providers),
+                languages=route.languages,
+                max_sample_rate=route.max_sample_rate,
+                min_waiting=route.min_waiting,
+                prefer=route.prefer,
+            )
+            for route in it.routes
+        ),
+        costs={ProviderName(name): provider.cost for name, provider in config.providers.items()},
+        identify=Identify(allowed=it.language_id.allowed, after=it.language_id.after) if it.language_id else None,
+        hedge=Hedge(provider=ProviderName(it.hedging.provider), share=it.hedging.share, min_ms=it.hedging.min_ms)
+        if it.hedging
+        else None,
+        shadow=Shadow(provider=ProviderName(it.shadow.provider), every=it.shadow.every) if it.shadow else None,
+        suppress_phantoms=it.suppress_phantoms,
+        match_hotwords=it.match_hotwords,
+        polish=it.polish,
+        speakers=it.speakers is not None,
+    )
+
+
+def _breaker(config: Config) -> BreakerPolicy:
+    it = config.recognition.breaker
+    return BreakerPolicy(failures=it.failures, window_s=it.window_s, open_s=it.open_s, max_open_s=it.max_open_s)
 
 
 def _names(names: Iterable[str]) -> tuple[ProviderName, ...]:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asr_hub import __version__
-from asr_hub.app.plan import breaker_of, endpoint_of, plan_of, strategy_of, vad_of, wake_word_of
-from asr_hub.audio.speakers import Telling
+from asr_hub.app.plan import endpoint_of, plan_of, vad_of, wake_word_of
 from asr_hub.config.schema import Config
 from asr_hub.effects.breaking import Breakers
 from asr_hub.effects.commands import ClientCommands
@@ -20,20 +19,20 @@ from asr_hub.effects.expiry import Expiry
 from asr_hub.effects.flushing import JournalFlush
 from asr_hub.effects.lines import LogLines
 from asr_hub.effects.rearm import Rearm
-from asr_hub.hub.correcting import Correcting
+from asr_hub.effects.undoing import Undoing
+from asr_hub.hub.beside import beside
 from asr_hub.hub.engines import Engines
 from asr_hub.hub.hotwords import configured
 from asr_hub.hub.hub import Hub
 from asr_hub.hub.journal_file import journal_file
 from asr_hub.hub.reload import Plan
-from asr_hub.hub.voices import Voices
 from asr_hub.model import ProviderName
-from asr_hub.providers import speakers
 from asr_hub.providers.base import Provider
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import HubStore
 from asr_hub.store.slices.sessions import select_session, select_sessions
 from asr_hub.store.slices.system import HubStarted, ProviderResolved
+from asr_hub.store.slices.transcripts import select_utterance
 from asr_hub.telemetry import logs
 
 _log = logs.get("asr_hub.app")
@@ -49,7 +48,6 @@ async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator
     """
     plan = plan or plan_of(config)
     async with contextlib.AsyncExitStack() as stack:
-        # pystorex takes the effects once, when the store is made; so those that need the hub find it by name, later.
         # pystorex takes the effects once, when the store is made; so those that need the hub find it by name, later.
         def provider(name: ProviderName) -> Provider:
             return hub.engines.get(name)
@@ -70,12 +68,13 @@ async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator
             spawn=spawn,
             using=using,
             now=time.time,
-            policy=breaker_of(config),
+            policy=plan.breaker,
         )
         effects: list[object] = [
             LogLines(),
             breakers,
             ClientCommands(lambda: hub),
+            Undoing(lambda session, number: select_utterance(store.state, session, number)),
             Expiry(
                 lambda: select_sessions(store.state),
                 resume_window=lambda: hub.limits.resume_window,
@@ -96,8 +95,7 @@ async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator
         stack.callback(store.journal.flush)
         store.attach(asyncio.get_running_loop().call_soon_threadsafe, thread_id=threading.get_ident)
 
-        correcting = await stack.enter_async_context(_correcting(config))
-        voices = await stack.enter_async_context(_voices(config))
+        corrector, voices = await beside(config)
         engines = Engines(plan.makers(), fallbacks=plan.fallbacks, dispatch=store.dispatch, spawn=spawn, now=time.time)
         hub = Hub(
             store,
@@ -107,12 +105,13 @@ async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator
             endpoint=endpoint_of(config),
             limits=plan.limits,
             wake_word=wake_word_of(config),
-            strategy=strategy_of(config),
+            strategy=plan.strategy,
             breakers=breakers,
-            corrector=correcting,
+            corrector=corrector,
             voices=voices,
             tick=config.audio.tick_ms / 1000,
         )
+        stack.push_async_callback(hub.around.aclose)
         await stack.enter_async_context(hub.run())
         store.dispatch(
             HubStarted(
@@ -128,33 +127,6 @@ async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator
             store.dispatch(replaced)
         await engines.start()
         yield hub
-
-
-@contextlib.asynccontextmanager
-async def _correcting(config: Config) -> AsyncIterator[Correcting | None]:
-    it = config.recognition.passes.corrected
-    if it is None:
-        yield None
-        return
-    correcting = Correcting(it, policy=config.policy)
-    try:
-        yield correcting
-    finally:
-        await correcting.aclose()
-
-
-@contextlib.asynccontextmanager
-async def _voices(config: Config) -> AsyncIterator[Voices | None]:
-    it = config.recognition.speakers
-    if it is None:
-        yield None
-        return
-    embedder = speakers.load("sherpa-onnx", {"model": it.model})
-    try:
-        await embedder.start()
-        yield Voices(embedder, Telling(threshold=it.threshold))
-    finally:
-        await embedder.aclose()
 
 
 def _report(error: Exception, event: Event) -> None:

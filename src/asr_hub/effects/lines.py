@@ -10,17 +10,35 @@ from reactivex import operators as ops
 from asr_hub.store.effect import effect
 from asr_hub.store.event import Event
 from asr_hub.store.slices.access import AccessRefused
+from asr_hub.store.slices.breakers import BreakerClosed, BreakerOpened
 from asr_hub.store.slices.providers import ProviderFailed, ProviderNoted, ProviderReady, ProviderUnloaded
+from asr_hub.store.slices.scores import FinalHedged, ProviderPromoted, ShadowSkipped
 from asr_hub.store.slices.sessions import SessionClosed, SessionOpened, SessionWarned
 from asr_hub.store.slices.system import ProviderResolved, SessionRefused
-from asr_hub.store.slices.transcripts import RecognitionFailed, UtteranceFinalized, UtteranceHandedOn
+from asr_hub.store.slices.transcripts import (
+    PassFailed,
+    RecognitionFailed,
+    TextSuppressed,
+    UtteranceFinalized,
+    UtteranceHandedOn,
+)
 from asr_hub.telemetry import logs
 
 _log = logs.get("asr_hub")
 
 
 class LogLines:
-    @effect(SessionOpened, SessionClosed, ProviderReady, ProviderResolved, ProviderUnloaded, dispatch=False)
+    @effect(
+        SessionOpened,
+        SessionClosed,
+        ProviderReady,
+        ProviderResolved,
+        ProviderUnloaded,
+        ProviderPromoted,
+        BreakerClosed,
+        TextSuppressed,
+        dispatch=False,
+    )
     def lives(self, events: Observable[Event]) -> Observable[Event]:
         return events.pipe(ops.do_action(_tell_life))
 
@@ -30,12 +48,18 @@ class LogLines:
         SessionWarned,
         ProviderFailed,
         ProviderNoted,
+        BreakerOpened,
+        PassFailed,
         RecognitionFailed,
         UtteranceHandedOn,
         dispatch=False,
     )
     def failures(self, events: Observable[Event]) -> Observable[Event]:
         return events.pipe(ops.do_action(_tell_failure))
+
+    @effect(FinalHedged, ShadowSkipped, dispatch=False)
+    def details(self, events: Observable[Event]) -> Observable[Event]:
+        return events.pipe(ops.do_action(_tell_detail))
 
     @effect(UtteranceFinalized, dispatch=False)
     def utterances(self, events: Observable[UtteranceFinalized]) -> Observable[UtteranceFinalized]:
@@ -48,6 +72,10 @@ def _tell_life(event: Event) -> None:
 
 def _tell_failure(event: Event) -> None:
     _log.warning(_NAMES[type(event)], **_fields(event))
+
+
+def _tell_detail(event: Event) -> None:
+    _log.debug(_NAMES[type(event)], **_fields(event))
 
 
 def _tell_utterance(event: UtteranceFinalized) -> None:
@@ -72,6 +100,13 @@ _NAMES: dict[type[Event], str] = {
     ProviderUnloaded: "provider.unloaded",
     UtteranceHandedOn: "utterance.handed_on",
     ProviderResolved: "provider.resolved",
+    ProviderPromoted: "provider.promoted",
+    BreakerOpened: "breaker.opened",
+    BreakerClosed: "breaker.closed",
+    TextSuppressed: "text.suppressed",
+    PassFailed: "pass.failed",
+    FinalHedged: "final.hedged",
+    ShadowSkipped: "shadow.skipped",
     RecognitionFailed: "recognition.failed",
 }
 
@@ -83,8 +118,9 @@ def _fields(event: Event) -> dict[str, Any]:
         fields["session"] = fields["session"][:6]
     if "took" in fields:
         fields["took"] = round(fields["took"], 3)
-    # `message` belongs to the log record itself; hotwords are words of the user.
-    fields.pop("hotwords", None)
+    # `message` belongs to the log record itself; hotwords are words of the user, and so is what was kept back.
+    for name in ("hotwords", "text", "hypothesis"):
+        fields.pop(name, None)
     if "message" in fields:
         fields["detail"] = fields.pop("message")
     return fields

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from asr_hub.effects.breaking import Breakers
+from asr_hub.effects.breaking import BreakerPolicy, Breakers
 from asr_hub.effects.hedging import Late
 from asr_hub.effects.recognition import Listening
 from asr_hub.effects.routing import Choice, Place, Situation, choose
@@ -34,6 +36,8 @@ class Corrector(Protocol):
         """The mended text, and the name of the model. Raises HubError where there is none, or it must not be told."""
         ...
 
+    async def aclose(self) -> None: ...
+
 
 class SpeakerFinder(Protocol):
     """Tells who speaks."""
@@ -41,6 +45,18 @@ class SpeakerFinder(Protocol):
     async def __call__(self, session: SessionId, pcm: bytes, rate: int) -> str | None:
         """Raises HubError."""
         ...
+
+    def forget(self, session: SessionId) -> None:
+        """A session is over."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+Part = Corrector | SpeakerFinder
+"""What stands beside the engines, and may be replaced while the hub runs."""
+
+P = TypeVar("P", bound=Part)
 
 
 class Around:
@@ -75,6 +91,37 @@ class Around:
         self._broke = broke
         self._now = now
         self._monotonic = monotonic
+        self._users: Counter[int] = Counter()
+        """Of each part, by its identity."""
+        self._idle = asyncio.Event()
+        """A part is used by nobody any more."""
+
+    def change(
+        self,
+        *,
+        strategy: Strategy,
+        breaker: BreakerPolicy,
+        corrector: Corrector | None,
+        speakers: SpeakerFinder | None,
+    ) -> tuple[Part, ...]:
+        """Put these in force, from the next utterance on. Returns the parts that are not asked any more."""
+        before = (self.corrector, self.speakers)
+        self.strategy = strategy
+        self._breakers.policy = breaker
+        self.corrector, self.speakers = corrector, speakers
+        return tuple(part for part in before if part is not None and part not in (corrector, speakers))
+
+    async def unused(self, part: Part) -> None:
+        """Wait until nobody uses a part that is not asked any more."""
+        while self._users[id(part)]:
+            self._idle.clear()
+            await self._idle.wait()
+
+    async def aclose(self) -> None:
+        """Close the parts that are asked now."""
+        for part in (self.corrector, self.speakers):
+            if part is not None:
+                await part.aclose()
 
     def dispatch(self, event: Event) -> None:
         self._store.dispatch(event)
@@ -173,7 +220,28 @@ class Around:
     ) -> tuple[str, ProviderName]:
         if self.corrector is None:
             raise ProviderUnavailable("no language model is configured; name one under recognition.passes.corrected")
-        return await self.corrector(text, language=language, context=context, names=names)
+        with self._use(self.corrector) as corrector:
+            return await corrector(text, language=language, context=context, names=names)
 
     async def speaker(self, session: SessionId, pcm: bytes, rate: int) -> str | None:
-        return await self.speakers(session, pcm, rate) if self.speakers is not None else None
+        if self.speakers is None:
+            return None
+        with self._use(self.speakers) as speakers:
+            return await speakers(session, pcm, rate)
+
+    def forget(self, session: SessionId) -> None:
+        """A session is over."""
+        if self.speakers is not None:
+            self.speakers.forget(session)
+
+    @contextlib.contextmanager
+    def _use(self, part: P) -> Iterator[P]:
+        key = id(part)
+        self._users[key] += 1
+        try:
+            yield part
+        finally:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key]
+                self._idle.set()

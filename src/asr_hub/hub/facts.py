@@ -13,23 +13,39 @@ import msgspec
 from asr_hub import __version__
 from asr_hub.access.grant import Grant, Scope
 from asr_hub.config.schema import MAX_HOTWORD_WEIGHT, MAX_TENANT_CHARS, MAX_TENANTS, MIN_HOTWORD_WEIGHT
-from asr_hub.errors import HubError, NotFound, ProtocolError
+from asr_hub.errors import Conflict, HubError, NotFound, ProtocolError
 from asr_hub.hub.hub import Hub
-from asr_hub.model import ProviderName, SessionId
+from asr_hub.hub.promotion import promote
+from asr_hub.model import Hypothesis, ProviderName, SessionId
 from asr_hub.protocols.facts import (
+    BreakerView,
+    ComparisonView,
+    FailureView,
     FormatView,
     HealthView,
     ProviderView,
+    ReadingView,
     ReloadView,
+    ReplacementView,
+    ScoreView,
     SessionDetails,
     SessionView,
+    SuppressedView,
     UtteranceView,
 )
+from asr_hub.store.slices.breakers import Breaker, BreakerState, select_breaker
 from asr_hub.store.slices.hotwords import HotwordsReplaced, select_tenants, select_word_list
-from asr_hub.store.slices.providers import Health, select_providers
+from asr_hub.store.slices.providers import Health, Provider, select_providers
+from asr_hub.store.slices.scores import Comparison, Score, latency_of, select_comparisons, select_score
 from asr_hub.store.slices.sessions import CloseRequested, Phase, Session
 from asr_hub.store.slices.system import select_system
-from asr_hub.store.slices.transcripts import Utterance, select_utterances
+from asr_hub.store.slices.transcripts import (
+    DecisionUndone,
+    Utterance,
+    select_utterance,
+    select_utterances,
+    undoing,
+)
 from asr_hub.telemetry import logs
 from asr_hub.wire.conversation import check_hotwords
 
@@ -88,22 +104,11 @@ class StoreFacts:
         )
 
     def providers(self) -> list[ProviderView]:
-        return [
-            ProviderView(
-                name=record.name,
-                kind=record.kind,
-                health=record.health.value,
-                is_default=record.name == self._hub.default,
-                slots_used=record.used,
-                slots=record.max_streams,
-                error=record.last_fault.message
-                if record.last_fault is not None and record.health not in _WELL
-                else None,
-                note=record.last_note.message if record.last_note is not None else None,
-                capabilities=self._capabilities(record.name),
-            )
-            for record in select_providers(self._hub.store.state)
-        ]
+        return [self._provider(record) for record in select_providers(self._hub.store.state)]
+
+    def promote(self, name: str) -> ProviderView:
+        promote(self._hub, ProviderName(name))
+        return next(view for view in self.providers() if view.name == name)
 
     def sessions(self) -> list[SessionView]:
         records = sorted(self._hub.records(), key=attrgetter("opened_at"))
@@ -121,12 +126,26 @@ class StoreFacts:
         )
 
     def close(self, name: str, grant: Grant) -> SessionView:
-        record, by_id = self._find(name, grant)
-        is_own = by_id and grant.name == record.principal
-        grant.must(Scope.SPEAK if is_own else Scope.ADMIN)
+        record, is_own = self._commanded(name, grant)
         if record.phase is not Phase.CLOSING:
             reason = "close" if is_own else "admin"
             self._hub.dispatch(CloseRequested(at=self._hub.now(), session=record.id, reason=reason))
+        return SessionView(**_session(self._hub.record(record.id) or record))
+
+    def undo(self, name: str, utterance: int, grant: Grant) -> SessionView:
+        record, _ = self._commanded(name, grant)
+        found = select_utterance(self._hub.store.state, record.id, utterance)
+        if found is None or found.final is None:
+            raise NotFound(
+                f"utterance {utterance} has no final yet, was never there, or is no longer kept",
+                code="unknown-utterance",
+            )
+        if undoing(found) is None:
+            raise Conflict(
+                f"nothing of utterance {utterance} was kept back or replaced, or it was undone already",
+                code="nothing-to-undo",
+            )
+        self._hub.dispatch(DecisionUndone(at=self._hub.now(), session=record.id, utterance=utterance))
         return SessionView(**_session(self._hub.record(record.id) or record))
 
     def hotwords(self, tenant: str = "") -> Mapping[str, float]:
@@ -168,6 +187,13 @@ class StoreFacts:
     async def reload(self) -> ReloadView:
         return await self._reload()
 
+    def _commanded(self, name: str, grant: Grant) -> tuple[Session, bool]:
+        """A live session that the grant may do something to, and whether it is its own. Raises NotFound, Forbidden."""
+        record, by_id = self._find(name, grant)
+        is_own = by_id and grant.name == record.principal
+        grant.must(Scope.SPEAK if is_own else Scope.ADMIN)
+        return record, is_own
+
     def _find(self, name: str, grant: Grant) -> tuple[Session, bool]:
         """A live session, and whether it was named by its id. Raises NotFound, Forbidden."""
         by_id = self._hub.record(SessionId(name))
@@ -190,6 +216,26 @@ class StoreFacts:
     def _transcript(self, session: SessionId) -> list[UtteranceView]:
         utterances = select_utterances(self._hub.store.state, session)
         return [view for utterance in utterances if (view := _utterance(utterance)) is not None]
+
+    def _provider(self, record: Provider) -> ProviderView:
+        hub, state = self._hub, self._hub.store.state
+        shadow = hub.around.strategy.shadow
+        fault = record.last_fault if record.health not in _WELL else None
+        return ProviderView(
+            name=record.name,
+            kind=record.kind,
+            health=record.health.value,
+            is_default=record.name == hub.default,
+            slots_used=record.used,
+            slots=record.max_streams,
+            error=fault.message if fault is not None else None,
+            note=record.last_note.message if record.last_note is not None else None,
+            capabilities=self._capabilities(record.name),
+            is_shadow=shadow is not None and shadow.provider == record.name,
+            breaker=_breaker(select_breaker(state, record.name)),
+            score=_score(select_score(state, record.name)),
+            comparisons=[_comparison(pair) for pair in select_comparisons(state, record.name)],
+        )
 
     def _capabilities(self, name: ProviderName) -> dict[str, object] | None:
         try:
@@ -237,4 +283,78 @@ def _utterance(utterance: Utterance) -> UtteranceView | None:
         provider=reading.provider,
         reason=utterance.reason.value if utterance.reason is not None else None,
         latency_ms=utterance.latency_ms,
+        speaker=reading.speaker,
+        routed=utterance.routed or None,
+        suppressed=_suppressed(utterance),
+        replacements=_replacements(utterance),
+        readings=[_reading(one) for one in (utterance.final, *utterance.revisions) if one is not None],
+        failures=[
+            FailureView(provider=it.provider, code=it.code, message=it.message, retryable=it.retryable)
+            for it in utterance.failures
+        ],
+    )
+
+
+def _suppressed(utterance: Utterance) -> SuppressedView | None:
+    it = utterance.suppressed
+    return SuppressedView(text=it.text, reason=it.reason, is_undone=it.is_undone) if it is not None else None
+
+
+def _replacements(utterance: Utterance) -> list[ReplacementView]:
+    matched = utterance.matched
+    if matched is None:
+        return []
+    return [
+        ReplacementView(
+            heard=it.heard,
+            hotword=it.hotword,
+            similarity=it.similarity,
+            position=it.position,
+            is_undone=matched.is_undone,
+        )
+        for it in matched.replacements
+    ]
+
+
+def _reading(it: Hypothesis) -> ReadingView:
+    return ReadingView(text=it.text, provider=it.provider, pass_name=it.pass_.value, revision=it.revision)
+
+
+def _breaker(it: Breaker | None) -> BreakerView | None:
+    if it is None:
+        return None
+    is_open = it.state is BreakerState.OPEN and it.opened_at is not None
+    return BreakerView(
+        state=it.state.value,
+        until=(it.opened_at or 0.0) + it.open_s if is_open else None,
+        reason=it.reason or None,
+        last_code=it.last_code or None,
+        openings=it.openings,
+    )
+
+
+def _score(it: Score | None) -> ScoreView | None:
+    if it is None:
+        return None
+    return ScoreView(
+        finals=it.finals,
+        p50_ms=latency_of(it.latencies_ms, 0.5),
+        p95_ms=latency_of(it.latencies_ms, 0.95),
+        hedged=it.hedged,
+        lost=it.lost,
+        won=it.won,
+        skipped=it.skipped,
+        promoted_at=it.promoted_at,
+    )
+
+
+def _comparison(it: Comparison) -> ComparisonView:
+    return ComparisonView(
+        primary=it.primary,
+        utterances=it.utterances,
+        words=it.words,
+        wer=it.wer,
+        cer=it.cer,
+        latency_ms=it.latency_ms,
+        primary_latency_ms=it.primary_latency_ms,
     )

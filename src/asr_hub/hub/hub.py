@@ -23,14 +23,13 @@ from asr_hub.effects.delivery import message_of
 from asr_hub.effects.recognition import Listening, Recogniser
 from asr_hub.effects.strategy import Strategy
 from asr_hub.errors import Conflict, Forbidden, HubError, NotFound, Overloaded, ProtocolError, unwrapped
-from asr_hub.hub.around import Around, Corrector
+from asr_hub.hub.around import Around, Corrector, SpeakerFinder
 from asr_hub.hub.attachment import Attachment
 from asr_hub.hub.engines import Engines, hears
 from asr_hub.hub.log import MessageLog
 from asr_hub.hub.pump import Pump
 from asr_hub.hub.session import Command, LiveSession, Reader
 from asr_hub.hub.standing import standing
-from asr_hub.hub.voices import Voices
 from asr_hub.model import HUB_RATE, AudioFormat, ProviderName, Role, SessionId
 from asr_hub.providers.base import Provider
 from asr_hub.store.event import Event
@@ -94,7 +93,7 @@ class Hub:
         strategy: Strategy = Strategy(),
         breakers: Breakers | None = None,
         corrector: Corrector | None = None,
-        voices: Voices | None = None,
+        voices: SpeakerFinder | None = None,
         tick: float = 0.04,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -115,7 +114,6 @@ class Hub:
             corrector=corrector,
             speakers=voices,
         )
-        self._voices = voices
         self.limits = limits
         self.engines = engines
         self.store = store
@@ -436,8 +434,7 @@ class Hub:
 
     def _end(self, session: LiveSession, reason: str) -> None:
         session.is_over = True
-        if self._voices is not None:
-            self._voices.forget(session.id)
+        self.around.forget(session.id)
         self._live.pop(session.id, None)
         if not self._live:
             self._empty.set()

@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from asr_hub.config.schema import Config
+from asr_hub.effects.breaking import BreakerPolicy
+from asr_hub.effects.strategy import Strategy
 from asr_hub.errors import ConfigError, Conflict, HubError, Overloaded, ProviderUnavailable
+from asr_hub.hub.around import Part
+from asr_hub.hub.beside import Beside, beside
 from asr_hub.hub.engines import Make, Started
 from asr_hub.hub.hotwords import configured
 from asr_hub.hub.hub import Hub, Limits
@@ -29,8 +33,12 @@ Raises ConfigError where it cannot hold; nothing has changed then. What it retur
 and does not raise.
 """
 
-_OURS = frozenset({"provider", "policy", "providers", "sessions", "hotwords", "hotwords_file", "hotwords_of"})
+_OURS = frozenset(
+    {"provider", "policy", "providers", "recognition", "sessions", "hotwords", "hotwords_file", "hotwords_of"}
+)
 """Top-level keys that a running hub takes."""
+
+_SHADOW = "recognition.shadow"
 
 
 class Plan(NamedTuple):
@@ -43,6 +51,8 @@ class Plan(NamedTuple):
     resolution: str | None
     """What `auto` was resolved to, and why; none where a provider is named."""
     limits: Limits
+    strategy: Strategy = Strategy()
+    breaker: BreakerPolicy = BreakerPolicy()
 
     def makers(self) -> dict[ProviderName, tuple[str, Make]]:
         """How to make each provider."""
@@ -111,13 +121,20 @@ class Reload:
             commits = [
                 prepare(wanted) for section, prepare in self._parts.items() if any(_top(k) == section for k in changed)
             ]
-            started = await self._start_engines(plan)
+            now = Beside(self._hub.around.corrector, self._hub.around.speakers)
+            parts = await beside(wanted, before=self._config, now=now)
+            try:
+                started = await self._start_engines(plan)
+            except BaseException:
+                await parts.discard(kept=now)
+                raise
         except ConfigError as exc:
             raise Conflict(str(exc), code="config") from exc
         if self._hub.is_draining:
             await self._hub.engines.discard(started)
+            await parts.discard(kept=now)
             raise Overloaded("the hub is shutting down, and changes nothing more", code="draining")
-        applied = self._put_in_place(wanted, plan, started, changed)
+        applied = self._put_in_place(wanted, plan, started, parts, changed)
         for commit in commits:
             commit()
         self._config = self._what_holds(wanted_here)
@@ -148,19 +165,37 @@ class Reload:
         return self._plan.entries.get(name)
 
     def _put_in_place(
-        self, wanted: Config, plan: Plan, started: Mapping[ProviderName, Started], changed: set[str]
+        self,
+        wanted: Config,
+        plan: Plan,
+        started: Mapping[ProviderName, Started],
+        parts: Beside,
+        changed: set[str],
     ) -> list[str]:
         """The keys that were applied. Does not wait: between two facts of it nothing else happens."""
         hub = self._hub
         gone = hub.engines.change(plan.makers(), plan.fallbacks, started, default=plan.default)
         if plan.default != hub.default:
             changed = {*changed, "provider"}
+        if plan.strategy.shadow != hub.around.strategy.shadow and not any(map(_is_of_shadow, changed)):
+            # Somebody promoted it; the configuration counts more.
+            changed = {*changed, _SHADOW}
         hub.default = plan.default
+        for part in hub.around.change(
+            strategy=plan.strategy, breaker=plan.breaker, corrector=parts.corrector, speakers=parts.speakers
+        ):
+            hub.spawn(self._retire(part), "retire what stood beside the engines")
         hub.limits = plan.limits
         self._move_sessions(gone)
         for replaced in configured(wanted, at=hub.now(), before=self._config):
             hub.dispatch(replaced)
         return sorted(key for key in changed if _top(key) in (_OURS | self._parts.keys()))
+
+    async def _retire(self, part: Part) -> None:
+        try:
+            await self._hub.around.unused(part)
+        finally:
+            await part.aclose()
 
     def _move_sessions(self, gone: tuple[ProviderName, ...]) -> None:
         hub = self._hub
@@ -213,6 +248,10 @@ def _below(path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]
             yield from _below(f"{where}.", one, other)
         else:
             yield where
+
+
+def _is_of_shadow(key: str) -> bool:
+    return key == _SHADOW or key.startswith(f"{_SHADOW}.")
 
 
 def _top(key: str) -> str:

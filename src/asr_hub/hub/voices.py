@@ -34,3 +34,7 @@ class Voices:
     def forget(self, session: SessionId) -> None:
         """A voice is personal data: it goes with its session."""
         self._sessions.pop(session, None)
+
+    async def aclose(self) -> None:
+        """Free the model."""
+        await self.embedder.aclose()

@@ -18,6 +18,57 @@ class View(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
+class BreakerView(View):
+    """Whether utterances go to an engine. One that keeps failing is passed over for a pause."""
+
+    state: Literal["closed", "open", "half-open"]
+    """They do while it is closed."""
+    until: float | None = None
+    """Seconds since the epoch: while it is open, when a clip with a known answer is tried."""
+    reason: str | None = None
+    """Of the last opening"""
+    last_code: str | None = None
+    """Of the last failure, as errors are called on the wire."""
+    openings: int = 0
+
+
+class ScoreView(View):
+    """How an engine does, since the hub started."""
+
+    finals: int
+    p50_ms: int | None = None
+    """From the end of an utterance to its final: half of the last 100 were as fast; none before there are 20."""
+    p95_ms: int | None = None
+    """Likewise, 95 of 100."""
+    hedged: int = 0
+    """Finals that were late, so that another engine was asked besides."""
+    lost: int = 0
+    """Of these, those in which the other one answered first."""
+    won: int = 0
+    """Finals of others that this one was asked for besides and answered first."""
+    skipped: int = 0
+    """Utterances that it should have heard on trial and did not."""
+    promoted_at: float | None = None
+    """Seconds since the epoch"""
+
+
+class ComparisonView(View):
+    """An engine on trial beside one that clients hear."""
+
+    primary: str
+    """The one that clients hear; what it says is taken for right."""
+    utterances: int
+    words: int
+    """Of the primary"""
+    wer: float | None = None
+    """Word errors per word of the primary."""
+    cer: float | None = None
+    """Likewise, of characters."""
+    latency_ms: float | None = None
+    """The mean of the last 100; the one on trial hears whole utterances, as fast as it can."""
+    primary_latency_ms: float | None = None
+
+
 class ProviderView(View):
     """One engine, as the store has it."""
 
@@ -32,6 +83,14 @@ class ProviderView(View):
     note: str | None = None
     """What people should know of it, though it goes on."""
     capabilities: dict[str, object] | None = None
+    is_shadow: bool = False
+    """It is on trial: it hears what the others hear, and no client is told what it says."""
+    breaker: BreakerView | None = None
+    """None where it never failed."""
+    score: ScoreView | None = None
+    """None before it said anything."""
+    comparisons: list[ComparisonView] = []
+    """Of one that is or was on trial, with each that it was compared to."""
 
 
 class FormatView(View):
@@ -74,6 +133,46 @@ class SessionView(View):
     """The name of the key it was opened with; told to administrators."""
 
 
+class SuppressedView(View):
+    """What the engine said and the hub kept back, as nobody said it."""
+
+    text: str
+    reason: str
+    is_undone: bool
+    """Somebody wanted it all the same."""
+
+
+class ReplacementView(View):
+    """A hotword in the place of words that sound like it."""
+
+    heard: str
+    hotword: str
+    similarity: float
+    """0 to 1"""
+    position: int
+    """Of the first word, from 0, in what the engine said."""
+    is_undone: bool
+    """Somebody wanted what the engine said."""
+
+
+class ReadingView(View):
+    """What one look at an utterance read."""
+
+    text: str
+    provider: str
+    pass_name: Literal["fast", "accurate", "corrected"]
+    revision: int
+
+
+class FailureView(View):
+    """An engine that gave up on an utterance, or a later pass that came to nothing."""
+
+    provider: str
+    code: str
+    message: str
+    retryable: bool
+
+
 class UtteranceView(View):
     """What was said in one utterance that has its final, in the latest reading."""
 
@@ -88,6 +187,16 @@ class UtteranceView(View):
     """Why it ended."""
     latency_ms: int | None = None
     """From the end of the utterance's audio to its final."""
+    speaker: str | None = None
+    """Who speaks: `1` is who spoke first in the session."""
+    routed: str | None = None
+    """Why another engine than the session's heard it."""
+    suppressed: SuppressedView | None = None
+    replacements: list[ReplacementView] = []
+    """Hotwords that the hub put in for an engine that knows none."""
+    readings: list[ReadingView] = []
+    """The final, and the last revisions of it, oldest first."""
+    failures: list[FailureView] = []
 
 
 class SessionDetails(SessionView):
@@ -183,6 +292,23 @@ class HubFacts(Protocol):
         Ask a session to finish what was said, and close: by id for the key that opened it, or by either with ADMIN.
 
         Returns at once. Raises NotFound, Forbidden.
+        """
+        ...
+
+    def undo(self, name: str, utterance: int, grant: Grant) -> SessionView:
+        """
+        Tell everybody attached what the engine said, without what the hub kept back or put in its place.
+
+        By id for the key that opened the session, or by either with ADMIN. Raises NotFound, Forbidden, Conflict (there
+        is nothing to undo).
+        """
+        ...
+
+    def promote(self, name: str) -> ProviderView:
+        """
+        Make a provider the default in the place of the former.
+
+        For ADMIN: the caller checks it. Raises NotFound, ProviderUnavailable, Conflict (it is the default already).
         """
         ...
 

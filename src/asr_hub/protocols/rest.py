@@ -35,6 +35,10 @@ _WELL = ("ready", "unloaded")
 
 _Name = Annotated[str, Path(description="The session's public `name`, or its whole id.", examples=["3f9c0a17be52"])]
 
+_Number = Annotated[int, Path(description="The utterance's `number`, from 1.", ge=1)]
+
+_Provider = Annotated[str, Path(description="The provider's name in the configuration.", examples=["whisper"])]
+
 _Tenant = Annotated[str, Path(description="The name of an API key, or the `sub` of tokens.", examples=["mobile-app"])]
 
 _HOTWORDS_BODY = {
@@ -122,6 +126,21 @@ def _add_sessions(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
         """
         return facts.close(session, grant)
 
+    @api.post(
+        "/v1/sessions/{session}/utterances/{number}/undo",
+        tags=["sessions"],
+        summary="Take back what the hub made of an utterance",
+        status_code=202,
+        responses=errors(400, 401, 403, 404, 409, 429),
+    )
+    async def undo(session: _Name, number: _Number, grant: Grant = Depends(admitted(door))) -> SessionView:
+        """
+        Everybody attached is told, as a `revision`, what the engine said: with the text that the hub kept back, and
+        without the hotwords that it put in. For the key that opened the session, by id, and for the scope `admin`, by
+        name or id. 409 where the hub changed nothing, or it is undone already.
+        """
+        return facts.undo(session, number, grant)
+
 
 def _add_operation(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
     @api.get(
@@ -132,8 +151,23 @@ def _add_operation(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
         dependencies=[Depends(admitted(door))],
     )
     async def providers() -> list[ProviderView]:
-        """Their health and what they can do."""
+        """Their health, what they can do, how they do, and whether utterances go to them now."""
         return facts.providers()
+
+    @api.post(
+        "/v1/providers/{name}/promote",
+        tags=["operation"],
+        summary="Make an engine the default",
+        responses=errors(401, 403, 404, 409, 429, 503),
+        dependencies=[Depends(roaming(door, Scope.ADMIN))],
+    )
+    async def promote(name: _Provider) -> ProviderView:
+        """
+        New sessions that name no provider are heard by it, and so are those that run, from their next utterance on. One
+        that was on trial changes places with the former default. It holds until the configuration is read again, or the
+        hub ends. Needs the scope `admin`.
+        """
+        return facts.promote(name)
 
     @api.get(
         "/v1/hotwords",

@@ -498,7 +498,7 @@ class Alternative(_message.Message):
     def __init__(self, text: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class Provider(_message.Message):
-    __slots__ = ("name", "kind", "health", "is_default", "slots_used", "slots", "error", "note", "capabilities")
+    __slots__ = ("name", "kind", "health", "is_default", "slots_used", "slots", "error", "note", "capabilities", "is_shadow", "breaker", "score", "comparisons")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     HEALTH_FIELD_NUMBER: _ClassVar[int]
@@ -508,6 +508,10 @@ class Provider(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    IS_SHADOW_FIELD_NUMBER: _ClassVar[int]
+    BREAKER_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    COMPARISONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: str
     health: str
@@ -517,7 +521,63 @@ class Provider(_message.Message):
     error: str
     note: str
     capabilities: _struct_pb2.Struct
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., health: _Optional[str] = ..., is_default: _Optional[bool] = ..., slots_used: _Optional[int] = ..., slots: _Optional[int] = ..., error: _Optional[str] = ..., note: _Optional[str] = ..., capabilities: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    is_shadow: bool
+    breaker: Breaker
+    score: Score
+    comparisons: _containers.RepeatedCompositeFieldContainer[Comparison]
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., health: _Optional[str] = ..., is_default: _Optional[bool] = ..., slots_used: _Optional[int] = ..., slots: _Optional[int] = ..., error: _Optional[str] = ..., note: _Optional[str] = ..., capabilities: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., is_shadow: _Optional[bool] = ..., breaker: _Optional[_Union[Breaker, _Mapping]] = ..., score: _Optional[_Union[Score, _Mapping]] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ...) -> None: ...
+
+class Breaker(_message.Message):
+    __slots__ = ("state", "until", "reason", "last_code", "openings")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    LAST_CODE_FIELD_NUMBER: _ClassVar[int]
+    OPENINGS_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    until: float
+    reason: str
+    last_code: str
+    openings: int
+    def __init__(self, state: _Optional[str] = ..., until: _Optional[float] = ..., reason: _Optional[str] = ..., last_code: _Optional[str] = ..., openings: _Optional[int] = ...) -> None: ...
+
+class Score(_message.Message):
+    __slots__ = ("finals", "p50_ms", "p95_ms", "hedged", "lost", "won", "skipped", "promoted_at")
+    FINALS_FIELD_NUMBER: _ClassVar[int]
+    P50_MS_FIELD_NUMBER: _ClassVar[int]
+    P95_MS_FIELD_NUMBER: _ClassVar[int]
+    HEDGED_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    WON_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    PROMOTED_AT_FIELD_NUMBER: _ClassVar[int]
+    finals: int
+    p50_ms: int
+    p95_ms: int
+    hedged: int
+    lost: int
+    won: int
+    skipped: int
+    promoted_at: float
+    def __init__(self, finals: _Optional[int] = ..., p50_ms: _Optional[int] = ..., p95_ms: _Optional[int] = ..., hedged: _Optional[int] = ..., lost: _Optional[int] = ..., won: _Optional[int] = ..., skipped: _Optional[int] = ..., promoted_at: _Optional[float] = ...) -> None: ...
+
+class Comparison(_message.Message):
+    __slots__ = ("primary", "utterances", "words", "wer", "cer", "latency_ms", "primary_latency_ms")
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    WER_FIELD_NUMBER: _ClassVar[int]
+    CER_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    primary: str
+    utterances: int
+    words: int
+    wer: float
+    cer: float
+    latency_ms: float
+    primary_latency_ms: float
+    def __init__(self, primary: _Optional[str] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., wer: _Optional[float] = ..., cer: _Optional[float] = ..., latency_ms: _Optional[float] = ..., primary_latency_ms: _Optional[float] = ...) -> None: ...
 
 class Session(_message.Message):
     __slots__ = ("name", "phase", "provider", "protocol", "format", "language", "hotwords", "opened_at", "updated_at", "audio_seconds", "heard_seconds", "utterances", "pending", "has_publisher", "viewers", "warnings", "principal")
@@ -558,7 +618,7 @@ class Session(_message.Message):
     def __init__(self, name: _Optional[str] = ..., phase: _Optional[str] = ..., provider: _Optional[str] = ..., protocol: _Optional[str] = ..., format: _Optional[_Union[AudioFormat, _Mapping]] = ..., language: _Optional[str] = ..., hotwords: _Optional[int] = ..., opened_at: _Optional[float] = ..., updated_at: _Optional[float] = ..., audio_seconds: _Optional[float] = ..., heard_seconds: _Optional[float] = ..., utterances: _Optional[int] = ..., pending: _Optional[int] = ..., has_publisher: _Optional[bool] = ..., viewers: _Optional[int] = ..., warnings: _Optional[int] = ..., principal: _Optional[str] = ...) -> None: ...
 
 class Utterance(_message.Message):
-    __slots__ = ("number", "text", "start_ms", "end_ms", "language", "provider", "reason", "latency_ms")
+    __slots__ = ("number", "text", "start_ms", "end_ms", "language", "provider", "reason", "latency_ms", "speaker", "routed", "suppressed", "replacements", "readings", "failures")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     START_MS_FIELD_NUMBER: _ClassVar[int]
@@ -567,6 +627,12 @@ class Utterance(_message.Message):
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    SPEAKER_FIELD_NUMBER: _ClassVar[int]
+    ROUTED_FIELD_NUMBER: _ClassVar[int]
+    SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
+    REPLACEMENTS_FIELD_NUMBER: _ClassVar[int]
+    READINGS_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
     number: int
     text: str
     start_ms: int
@@ -575,4 +641,58 @@ class Utterance(_message.Message):
     provider: str
     reason: str
     latency_ms: int
-    def __init__(self, number: _Optional[int] = ..., text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., language: _Optional[str] = ..., provider: _Optional[str] = ..., reason: _Optional[str] = ..., latency_ms: _Optional[int] = ...) -> None: ...
+    speaker: str
+    routed: str
+    suppressed: Suppressed
+    replacements: _containers.RepeatedCompositeFieldContainer[Replacement]
+    readings: _containers.RepeatedCompositeFieldContainer[PassReading]
+    failures: _containers.RepeatedCompositeFieldContainer[Failure]
+    def __init__(self, number: _Optional[int] = ..., text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., language: _Optional[str] = ..., provider: _Optional[str] = ..., reason: _Optional[str] = ..., latency_ms: _Optional[int] = ..., speaker: _Optional[str] = ..., routed: _Optional[str] = ..., suppressed: _Optional[_Union[Suppressed, _Mapping]] = ..., replacements: _Optional[_Iterable[_Union[Replacement, _Mapping]]] = ..., readings: _Optional[_Iterable[_Union[PassReading, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ...) -> None: ...
+
+class Suppressed(_message.Message):
+    __slots__ = ("text", "reason", "is_undone")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    IS_UNDONE_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    reason: str
+    is_undone: bool
+    def __init__(self, text: _Optional[str] = ..., reason: _Optional[str] = ..., is_undone: _Optional[bool] = ...) -> None: ...
+
+class Replacement(_message.Message):
+    __slots__ = ("heard", "hotword", "similarity", "position", "is_undone")
+    HEARD_FIELD_NUMBER: _ClassVar[int]
+    HOTWORD_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    IS_UNDONE_FIELD_NUMBER: _ClassVar[int]
+    heard: str
+    hotword: str
+    similarity: float
+    position: int
+    is_undone: bool
+    def __init__(self, heard: _Optional[str] = ..., hotword: _Optional[str] = ..., similarity: _Optional[float] = ..., position: _Optional[int] = ..., is_undone: _Optional[bool] = ...) -> None: ...
+
+class PassReading(_message.Message):
+    __slots__ = ("text", "provider", "pass_name", "revision")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    PASS_NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    provider: str
+    pass_name: str
+    revision: int
+    def __init__(self, text: _Optional[str] = ..., provider: _Optional[str] = ..., pass_name: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ("provider", "code", "message", "retryable")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RETRYABLE_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    code: str
+    message: str
+    retryable: bool
+    def __init__(self, provider: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., retryable: _Optional[bool] = ...) -> None: ...

@@ -157,10 +157,41 @@ def test_a_difference_would_be_found() -> None:
         (facts.SessionDetails, pb.Session, {"transcript"}),
         (facts.UtteranceView, pb.Utterance, set()),
         (facts.FormatView, pb.AudioFormat, set()),
+        (facts.BreakerView, pb.Breaker, set()),
+        (facts.ScoreView, pb.Score, set()),
+        (facts.ComparisonView, pb.Comparison, set()),
+        (facts.SuppressedView, pb.Suppressed, set()),
+        (facts.ReplacementView, pb.Replacement, set()),
+        (facts.ReadingView, pb.PassReading, set()),
+        (facts.FailureView, pb.Failure, set()),
     ],
 )
 def test_what_rest_tells_of_the_hub_has_the_same_names(view: type[BaseModel], proto: Any, elsewhere: set[str]) -> None:
     assert view.model_fields.keys() - elsewhere == set(proto.DESCRIPTOR.fields_by_name.keys())
+
+
+def test_what_rest_tells_of_an_engine_is_told_in_a_message() -> None:
+    view = facts.ProviderView(
+        name="p",
+        kind="k",
+        health="ready",
+        is_default=True,
+        slots_used=0,
+        slots=1,
+        breaker=facts.BreakerView(state="closed"),
+        comparisons=[
+            facts.ComparisonView(primary="a", utterances=2, words=4, wer=0.25),
+            facts.ComparisonView(primary="b", utterances=1, words=0),
+        ],
+    )
+    told = pb.Provider()
+    translate.fill_from_view(told, view)
+    assert told.HasField("breaker") and told.breaker.state == "closed" and not told.breaker.HasField("until")
+    assert not told.HasField("score")
+    assert [(it.primary, it.utterances, it.HasField("wer")) for it in told.comparisons] == [
+        ("a", 2, True),
+        ("b", 1, False),
+    ]
 
 
 # Nothing is lost.

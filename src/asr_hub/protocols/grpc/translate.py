@@ -163,6 +163,8 @@ def _put_many(target: Any, values: tuple[Any, ...] | list[Any]) -> None:
     for value in values:
         if isinstance(value, msgspec.Struct):
             fill(target.add(), value)
+        elif isinstance(value, dict):
+            _put_all(target.add(), value)
         else:
             target.append(value)
 

@@ -78,7 +78,7 @@ class LanguageIdentified(SessionEvent, frozen=True, tag="[Session] LanguageIdent
 
 
 class SessionMoved(SessionEvent, frozen=True, tag="[Session] Moved"):
-    """Its provider is no longer configured; this one hears it from the next utterance on."""
+    """Its provider is no longer configured, or no longer the default; this one hears it from the next utterance on."""
 
     provider: ProviderName
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from asr_hub.model import ProviderName
 from asr_hub.store.event import Event
 from asr_hub.store.slice import Slice, State
+from asr_hub.store.slices.scores import ProviderPromoted
 from asr_hub.store.slices.sessions import SessionOpened, select_live_count
 
 
@@ -129,6 +130,11 @@ def _reconfigured(part: System, event: Reconfigured) -> System:
         reconfigured_at=event.at,
         needs_restart=event.needs_restart,
     )
+
+
+@system.on(ProviderPromoted)
+def _promoted(part: System, event: ProviderPromoted) -> System:
+    return replace(part, default_provider=event.provider, resolution=None)
 
 
 @system.on(SessionOpened)
