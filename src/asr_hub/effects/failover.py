@@ -46,8 +46,8 @@ class Engines(Room, Protocol):
 
     def succeeded(self, name: ProviderName) -> None: ...
 
-    def late_after(self, name: ProviderName) -> Late | None:
-        """Who is asked besides, and when, for a final of `name` that is late; none where nobody is."""
+    def late_after(self, name: ProviderName, language: str | None) -> Late | None:
+        """Who is asked besides, and when, for a final of `name` that is late; none where nobody can be."""
         ...
 
     def monotonic(self) -> float: ...
@@ -113,6 +113,8 @@ class Failover:
     ) -> Heard | HubError:
         """The final of one provider, or why it has none, tried as often as there is hope."""
         patience = self._around.strategy.patience
+        # A death may be another utterance's fault; but whoever else can hear it need not wait for the proof.
+        most_deaths = min(patience.deaths, patience.attempts) if has_heir else patience.deaths
         failures = deaths = 0
         while True:
             try:
@@ -126,7 +128,7 @@ class Failover:
                 hopeless = not exc.retryable or isinstance(exc, OutOfMemory | ProviderUnavailable)
                 # To wait for a second silence is dear where somebody else can hear it.
                 hopeless = hopeless or (has_heir and isinstance(exc, ProviderTimeout))
-                if hopeless or failures == patience.attempts or deaths == patience.deaths:
+                if hopeless or failures == patience.attempts or deaths >= most_deaths:
                     return exc
             else:
                 self._around.succeeded(heard.hypothesis.provider)
@@ -134,7 +136,7 @@ class Failover:
             utterance.rewind()
 
     async def _attempt(self, utterance: Utterance, name: ProviderName, record: Session, *, has_heir: bool) -> Heard:
-        late = self._around.late_after(name)
+        late = self._around.late_after(name, record.language)
         main = self._hear(utterance, utterance.main, name, record, self.memory, has_heir=has_heir, is_shown=True)
         if late is None:
             return await main
@@ -159,6 +161,10 @@ class Failover:
             reader = utterance.reader()
             try:
                 return await self._hear(utterance, reader, late.provider, record, memory, has_heir=True, is_shown=False)
+            except HubError as exc:
+                obey_cancel()
+                around.failed(late.provider, self._session, number, exc)
+                raise
             finally:
                 utterance.leave(reader)
 

@@ -279,8 +279,10 @@ class Recogniser:
             )
 
     def _identify(self, reading: Reading) -> None:
-        language = self._languages.heard(reading.hypothesis.language) if self._languages is not None else None
-        if language is not None:
+        record = self._around.record(self._session)
+        if self._languages is None or record is None or record.language is not None:
+            return
+        if (language := self._languages.heard(reading.hypothesis.language)) is not None:
             self._say(LanguageIdentified(at=self._around.now(), session=self._session, language=language))
 
     # Wake words.

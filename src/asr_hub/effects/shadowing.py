@@ -61,8 +61,8 @@ class Shadowing:
         shadow = self._around.strategy.shadow
         if shadow is None or told.final.provider in ("", shadow.provider) or told.number % shadow.every:
             return
-        if self._around.is_strained(told.final.provider):
-            self._skip(told, shadow.provider, "utterances wait for the engine that clients hear")
+        if why := self._why_not(told, shadow.provider):
+            self._skip(told, shadow.provider, why)
         elif len(self._waiting) >= MAX_WAITING:
             self._skip(told, shadow.provider, "the shadow is behind")
         else:
@@ -75,13 +75,29 @@ class Shadowing:
         while self._task is not None and not self._task.done():
             await asyncio.wait((self._task,))
 
+    def abandon(self) -> None:
+        """Compare nothing more; its slot is free in a later turn of the loop."""
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _why_not(self, told: Told, name: ProviderName) -> str:
+        if self._around.is_open(name):
+            return "its breaker is open"
+        if self._around.is_strained(told.final.provider):
+            return "utterances wait for the engine that clients hear"
+        return ""
+
     async def _run(self) -> None:
         while self._waiting:
             told = self._waiting.popleft()
             shadow = self._around.strategy.shadow
-            if shadow is None:
-                self._waiting.clear()
-                return
+            # Meanwhile it may have been promoted: then its own finals wait here.
+            if shadow is None or told.final.provider == shadow.provider:
+                continue
+            if why := self._why_not(told, shadow.provider):
+                self._skip(told, shadow.provider, why)
+                continue
             try:
                 await self._compare(told, shadow.provider)
             except HubError as exc:

@@ -142,7 +142,7 @@ class Around:
         return select_session(self._store.state, session)
 
     def hotwords(self, record: Session) -> Preferred:
-        return select_preferred(self._store.state, own=record.hotwords, tenant=record.principal)
+        return select_preferred(self._store.state, own=record.hotwords, own_weights=record.hotword_weights, tenant=record.principal)
 
     # Engines.
 
@@ -170,14 +170,20 @@ class Around:
     def succeeded(self, name: ProviderName) -> None:
         self._breakers.succeeded(name)
 
-    def late_after(self, name: ProviderName) -> Late | None:
+    def late_after(self, name: ProviderName, language: str | None) -> Late | None:
         hedge = self.strategy.hedge
-        if hedge is None or name == hedge.provider or self.is_open(hedge.provider):
+        if hedge is None or name == hedge.provider or not self._can_hear(hedge.provider, language):
             return None
         usual = select_latency(self._store.state, name)
         if usual is None:
             return None
         return Late(hedge.provider, max(usual, hedge.min_ms) / 1000, lambda: self._is_affordable(name, hedge.share))
+
+    def _can_hear(self, name: ProviderName, language: str | None) -> bool:
+        try:
+            return hears(self.provider(name), language) and not self.is_open(name)
+        except HubError:
+            return False
 
     def _is_affordable(self, name: ProviderName, share: float) -> bool:
         """Whether one more final of this provider may be asked for twice."""
@@ -202,13 +208,9 @@ class Around:
         return choose(strategy.routes, situation, places, strategy.costs) or Choice(record.provider, "")
 
     def _place(self, name: ProviderName, language: str | None) -> Place:
-        try:
-            provider = self._engines.get(name)
-        except HubError:
-            return Place(False, 0)
         record = select_provider(self._store.state, name)
         free = record.free - self._engines.waiting(name) if record is not None else 0
-        return Place(hears(provider, language) and not self.is_open(name), free)
+        return Place(self._can_hear(name, language), free)
 
     # Beside the engines.
 

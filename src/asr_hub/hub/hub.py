@@ -142,6 +142,7 @@ class Hub:
                 finally:
                     for session in tuple(self._live.values()):
                         await session.recogniser.stop()
+                    self.around.shadowing.abandon()
                     for _, timer in self._ended.values():
                         timer.cancel()
                     self._ended.clear()
@@ -279,6 +280,7 @@ class Hub:
                 provider=ProviderName(message.provider) if message.provider is not None else None,
                 language=message.language,
                 hotwords=message.hotwords,
+                hotword_weights=message.hotword_weights,
                 partials=message.partials,
                 levels=message.levels,
                 wait_for=message.wait_for,
@@ -337,6 +339,7 @@ class Hub:
                 protocol=protocol,
                 language=start.language,
                 hotwords=start.hotwords,
+                hotword_weights=start.hotword_weights,
                 partials=start.partials,
                 levels=start.levels,
                 armed=self.around.wake_word is not None,

@@ -45,6 +45,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     late_s: float = 0.0
     """Seconds from the end of an utterance to its final, of one in `late_every`."""
     late_every: int = 1
+    """One of so many, of all sessions together."""
     empty: bool = False
     """Nothing is ever understood."""
     garbage: bool = False
@@ -70,6 +71,10 @@ class ScriptedSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Utterances at the same time. One more waits for a slot."""
     wait_s: float = 5.0
     """Seconds to wait for a slot before `overloaded`."""
+    speaks: str | None = None
+    """BCP 47: the language it takes all speech for. By default it says that of the session, where one was named."""
+    languages: tuple[str, ...] = ()
+    """BCP 47: those that it hears. By default any."""
     faults: Faults = Faults()
 
 
@@ -92,6 +97,7 @@ class Scripted:
             partials=chosen.partials,
             words=True,
             wake_words=True,
+            languages=chosen.languages,
             sample_rates=_RATES,
             max_streams=chosen.max_streams,
             literal=not chosen.faults.invents,
@@ -294,7 +300,7 @@ class ScriptedStream:
                 revision=self._revision,
                 # The words of each partial anew would cost the square of the utterance's length.
                 words=tuple(self._words) if is_final else (),
-                language=self._options.language,
+                language=self._provider.settings.speaks or self._options.language,
                 provider=self._provider.name,
             )
         )
