@@ -57,6 +57,7 @@ export interface Configure {
   provider?: string | null;
   language?: string | null;
   hotwords?: readonly string[] | null;
+  hotword_weights?: Readonly<Record<string, number>> | null;
   partials?: boolean | null;
   levels?: boolean | null;
   wait_for?: Pass | null;
@@ -208,6 +209,7 @@ export interface Start {
   provider?: string | null;
   language?: string | null;
   hotwords?: readonly string[];
+  hotword_weights?: Readonly<Record<string, number>>;
   partials?: boolean;
   levels?: boolean;
   wait_for?: Pass;

@@ -192,7 +192,14 @@ class SetHotwordsResponse(_message.Message):
     def __init__(self, hotwords: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Start(_message.Message):
-    __slots__ = ("format", "provider", "language", "hotwords", "partials", "levels", "wait_for")
+    __slots__ = ("format", "provider", "language", "hotwords", "partials", "levels", "wait_for", "hotword_weights")
+    class HotwordWeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +207,7 @@ class Start(_message.Message):
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     WAIT_FOR_FIELD_NUMBER: _ClassVar[int]
+    HOTWORD_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     format: AudioFormat
     provider: str
     language: str
@@ -207,7 +215,8 @@ class Start(_message.Message):
     partials: bool
     levels: bool
     wait_for: Pass
-    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., provider: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., levels: _Optional[bool] = ..., wait_for: _Optional[_Union[Pass, str]] = ...) -> None: ...
+    hotword_weights: _containers.ScalarMap[str, float]
+    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., provider: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., levels: _Optional[bool] = ..., wait_for: _Optional[_Union[Pass, str]] = ..., hotword_weights: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Attach(_message.Message):
     __slots__ = ("session", "role", "seq", "take_over")
@@ -222,20 +231,35 @@ class Attach(_message.Message):
     def __init__(self, session: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., seq: _Optional[int] = ..., take_over: _Optional[bool] = ...) -> None: ...
 
 class Configure(_message.Message):
-    __slots__ = ("provider", "language", "hotwords", "partials", "levels", "wait_for")
+    __slots__ = ("provider", "language", "hotwords", "partials", "levels", "wait_for", "hotword_weights")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     HOTWORDS_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     WAIT_FOR_FIELD_NUMBER: _ClassVar[int]
+    HOTWORD_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     provider: str
     language: str
     hotwords: Hotwords
     partials: bool
     levels: bool
     wait_for: Pass
-    def __init__(self, provider: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Union[Hotwords, _Mapping]] = ..., partials: _Optional[bool] = ..., levels: _Optional[bool] = ..., wait_for: _Optional[_Union[Pass, str]] = ...) -> None: ...
+    hotword_weights: HotwordWeights
+    def __init__(self, provider: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Union[Hotwords, _Mapping]] = ..., partials: _Optional[bool] = ..., levels: _Optional[bool] = ..., wait_for: _Optional[_Union[Pass, str]] = ..., hotword_weights: _Optional[_Union[HotwordWeights, _Mapping]] = ...) -> None: ...
+
+class HotwordWeights(_message.Message):
+    __slots__ = ("weights",)
+    class WeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    weights: _containers.ScalarMap[str, float]
+    def __init__(self, weights: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Hotwords(_message.Message):
     __slots__ = ("words",)

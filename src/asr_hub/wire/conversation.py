@@ -16,6 +16,7 @@ from enum import Enum
 
 import msgspec
 
+from asr_hub.config.schema import MAX_HOTWORD_WEIGHT, MIN_HOTWORD_WEIGHT
 from asr_hub.errors import ClientError, HubError, ProtocolError, TooLarge
 from asr_hub.model import Role
 from asr_hub.wire.messages import AnyClientMessage, Attach, Clear, Close, Configure, Error, Finalize, Start
@@ -256,10 +257,12 @@ def _check(message: AnyClientMessage, limits: Limits) -> None:
             _check_name("provider", message.provider, limits)
             _check_language(message.language)
             check_hotwords(message.hotwords, limits)
+            check_weights(message.hotword_weights, limits)
         case Configure():
             _check_name("provider", message.provider, limits)
             _check_language(message.language)
             check_hotwords(message.hotwords or (), limits)
+            check_weights(message.hotword_weights or {}, limits)
         case Attach():
             _check_name("session", message.session, limits)
             if message.seq is not None and not 0 <= message.seq < 2**53:
@@ -292,6 +295,16 @@ def check_hotwords(hotwords: tuple[str, ...], limits: Limits = Limits()) -> None
             raise ProtocolError(
                 f"each of `hotwords` has 1 to {limits.max_hotword_chars} printable characters", code="bad-value"
             )
+
+
+def check_weights(weights: Mapping[str, float], limits: Limits = Limits()) -> None:
+    """Raises ProtocolError where they are of no hotwords, or out of bounds."""
+    check_hotwords(tuple(weights), limits)
+    if not all(MIN_HOTWORD_WEIGHT <= weight <= MAX_HOTWORD_WEIGHT for weight in weights.values()):
+        raise ProtocolError(
+            f"the weight of a hotword is from {MIN_HOTWORD_WEIGHT:g} to {MAX_HOTWORD_WEIGHT:g}; 1 is usual",
+            code="bad-value",
+        )
 
 
 _MAX_REASON = 200

@@ -31,6 +31,8 @@ class Start(ClientMessage, frozen=True, tag="start"):
     language: str | None = None
     """BCP 47"""
     hotwords: tuple[str, ...] = ()
+    hotword_weights: dict[str, float] = {}
+    """How much some hotwords are preferred to others, from 0.1 to 10; the others have 1."""
     partials: bool = True
     levels: bool = False
     """Send `levels` a few times per second."""
@@ -55,6 +57,7 @@ class Configure(ClientMessage, frozen=True, tag="configure"):
     provider: str | None = None
     language: str | None = None
     hotwords: tuple[str, ...] | None = None
+    hotword_weights: dict[str, float] | None = None
     partials: bool | None = None
     levels: bool | None = None
     wait_for: Pass | None = None

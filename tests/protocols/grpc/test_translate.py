@@ -45,8 +45,9 @@ def taken_apart(hint: Any) -> Hint:
     if get_origin(hint) is tuple:
         return Hint(get_args(hint)[0], is_many=True)
     if get_origin(hint) is dict:
-        assert get_args(hint) == (str, str)
-        return Hint(str, is_map=True)
+        key, kind = get_args(hint)
+        assert key is str
+        return Hint(kind, is_map=True)
     return Hint(getattr(hint, "__supertype__", hint))
 
 
@@ -74,12 +75,14 @@ def differences(kind: Any, proto: Any, skip: set[str] = frozenset()) -> list[str
 
 
 def field_differences(hint: Hint, info: Any, field: Any) -> list[str]:
-    if hint.is_map:
+    if hint.is_map and not hint.is_optional:
         entry = field.message_type
-        is_map = entry is not None and entry.GetOptions().map_entry
-        is_text = is_map and all(part.type == part.TYPE_STRING for part in entry.fields)
-        return [] if is_text else ["is no map of texts"]
-    if hint.is_many and hint.is_optional:
+        if entry is None or not entry.GetOptions().map_entry:
+            return ["is no map"]
+        types = {str: field.TYPE_STRING, float: field.TYPE_DOUBLE}
+        is_same = [part.type for part in entry.fields] == [field.TYPE_STRING, types[hint.kind]]
+        return [] if is_same else ["is a map of something else"]
+    if (hint.is_many or hint.is_map) and hint.is_optional:
         # None and no change are not the same: so the words are in a message of their own.
         (inner,) = field.message_type.fields
         return field_differences(hint._replace(is_optional=False), info, inner)
@@ -203,7 +206,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 
 def values(hint: Hint) -> st.SearchStrategy[Any]:
     if hint.is_map:
-        return st.dictionaries(TEXTS, TEXTS, max_size=3)
+        return st.dictionaries(TEXTS, values(Hint(hint.kind)), max_size=3)
     if hint.is_many:
         return st.lists(values(Hint(hint.kind)), max_size=3).map(tuple)
     if (named := choices(hint.kind)) is not None:
@@ -273,12 +276,14 @@ def test_what_a_client_says_comes_through_whole(message: Any) -> None:
     request = pb.StreamRequest()
     part = getattr(request, type(message).__struct_config__.tag)
     part.SetInParent()
+    wrapped = ("hotwords", "hotword_weights") if isinstance(message, Configure) else ()
     if isinstance(message, Configure) and message.hotwords is not None:
         part.hotwords.SetInParent()
         part.hotwords.words.extend(message.hotwords)
-        translate.fill(part, message, skip=("hotwords",))
-    else:
-        translate.fill(part, message)
+    if isinstance(message, Configure) and message.hotword_weights is not None:
+        part.hotword_weights.SetInParent()
+        part.hotword_weights.weights.update(message.hotword_weights)
+    translate.fill(part, message, skip=wrapped)
     assert translate.client_message(pb.StreamRequest.FromString(request.SerializeToString())) == message
 
 

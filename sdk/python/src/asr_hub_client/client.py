@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -84,6 +84,7 @@ class AsyncClient:
         provider: str | None = None,
         language: str | None = None,
         hotwords: Iterable[str] = (),
+        hotword_weights: Mapping[str, float] | None = None,
         partials: bool = True,
         levels: bool = False,
         wait_for: WhichPass = "fast",
@@ -96,6 +97,7 @@ class AsyncClient:
             provider=provider,
             language=language,
             hotwords=tuple(hotwords),
+            hotword_weights=dict(hotword_weights or {}),
             partials=partials,
             levels=levels,
             wait_for=wait_for,

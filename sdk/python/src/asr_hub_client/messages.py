@@ -51,6 +51,8 @@ class Start(ClientMessage, frozen=True, tag="start"):
     language: str | None = None
     """BCP 47"""
     hotwords: tuple[str, ...] = ()
+    hotword_weights: dict[str, float] = {}
+    """How much some hotwords are preferred to others, from 0.1 to 10; the others have 1."""
     partials: bool = True
     levels: bool = False
     """Send `Levels` a few times per second."""
@@ -75,6 +77,7 @@ class Configure(ClientMessage, frozen=True, tag="configure"):
     provider: str | None = None
     language: str | None = None
     hotwords: tuple[str, ...] | None = None
+    hotword_weights: dict[str, float] | None = None
     partials: bool | None = None
     levels: bool | None = None
     wait_for: WhichPass | None = None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from types import TracebackType
 from typing import Literal, Self
@@ -422,6 +422,7 @@ class Session(Watch):
         provider: str | None = None,
         language: str | None = None,
         hotwords: Iterable[str] | None = None,
+        hotword_weights: Mapping[str, float] | None = None,
         partials: bool | None = None,
         levels: bool | None = None,
         wait_for: WhichPass | None = None,
@@ -432,6 +433,7 @@ class Session(Watch):
                 provider=provider,
                 language=language,
                 hotwords=None if hotwords is None else tuple(hotwords),
+                hotword_weights=None if hotword_weights is None else dict(hotword_weights),
                 partials=partials,
                 levels=levels,
                 wait_for=wait_for,

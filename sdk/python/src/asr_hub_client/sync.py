@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from os import PathLike
 from types import TracebackType
@@ -69,6 +69,7 @@ class Client:
         provider: str | None = None,
         language: str | None = None,
         hotwords: Iterable[str] = (),
+        hotword_weights: Mapping[str, float] | None = None,
         partials: bool = True,
         levels: bool = False,
         wait_for: WhichPass = "fast",
@@ -80,6 +81,7 @@ class Client:
             provider=provider,
             language=language,
             hotwords=hotwords,
+            hotword_weights=hotword_weights,
             partials=partials,
             levels=levels,
             wait_for=wait_for,
@@ -212,6 +214,7 @@ class SyncSession(SyncWatch):
         provider: str | None = None,
         language: str | None = None,
         hotwords: Iterable[str] | None = None,
+        hotword_weights: Mapping[str, float] | None = None,
         partials: bool | None = None,
         levels: bool | None = None,
         wait_for: WhichPass | None = None,
@@ -222,6 +225,7 @@ class SyncSession(SyncWatch):
                 provider=provider,
                 language=language,
                 hotwords=hotwords,
+                hotword_weights=hotword_weights,
                 partials=partials,
                 levels=levels,
                 wait_for=wait_for,

@@ -37,6 +37,8 @@ class SessionOpened(SessionEvent, frozen=True, tag="[Session] Opened"):
     protocol: str
     language: str | None = None
     hotwords: tuple[str, ...] = ()
+    hotword_weights: dict[str, float] = {}
+    """Those other than 1, by word."""
     partials: bool = True
     levels: bool = False
     armed: bool = False
@@ -66,6 +68,7 @@ class SessionConfigured(SessionEvent, frozen=True, tag="[Client] SessionConfigur
     provider: ProviderName | None = None
     language: str | None = None
     hotwords: tuple[str, ...] | None = None
+    hotword_weights: dict[str, float] | None = None
     partials: bool | None = None
     levels: bool | None = None
     wait_for: Pass | None = None
@@ -167,6 +170,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds of audio: where speech, or the wake word, was last heard."""
     principal: str = ""
     """The name of the key it was opened with; empty where access control is off."""
+    hotword_weights: dict[str, float] = {}
+    """Those other than 1, by word."""
     wait_for: Pass = Pass.FAST
     """A final is told when this pass has read it."""
     is_routed: bool = False
@@ -266,6 +271,7 @@ def _opened(event: SessionOpened) -> Session:
         protocol=event.protocol,
         language=event.language,
         hotwords=event.hotwords,
+        hotword_weights=event.hotword_weights,
         partials=event.partials,
         levels=event.levels,
         phase=Phase.ARMED if event.armed else Phase.IDLE,
@@ -302,6 +308,7 @@ def _configured(session: Session, event: SessionConfigured) -> Session:
         provider=session.provider if event.provider is None else event.provider,
         language=session.language if event.language is None else event.language,
         hotwords=session.hotwords if event.hotwords is None else event.hotwords,
+        hotword_weights=session.hotword_weights if event.hotword_weights is None else event.hotword_weights,
         partials=session.partials if event.partials is None else event.partials,
         levels=session.levels if event.levels is None else event.levels,
         wait_for=session.wait_for if event.wait_for is None else event.wait_for,

@@ -36,15 +36,23 @@ def _fill(target: Any, fields: dict[str, Any]) -> None:
         field = target.DESCRIPTOR.fields_by_name[name]
         if field.enum_type is not None:
             setattr(target, name, field.enum_type.values_by_name[_value_name(field.enum_type.name, value)].number)
+        elif _is_map(field):
+            getattr(target, name).update(value)
         elif field.message_type is not None:
             part = getattr(target, name)
             part.SetInParent()
-            # A list that may be absent is a message around it.
-            _fill(part, value if isinstance(value, dict) else {part.DESCRIPTOR.fields[0].name: value})
+            first = part.DESCRIPTOR.fields[0]
+            # A list or a map that may be absent is a message around it.
+            is_bare = not isinstance(value, dict) or _is_map(first)
+            _fill(part, {first.name: value} if is_bare else value)
         elif isinstance(value, list | tuple):
             getattr(target, name).extend(value)
         else:
             setattr(target, name, value)
+
+
+def _is_map(field: Any) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
 def _plain(message: Any) -> dict[str, Any]:
