@@ -20,6 +20,7 @@ from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError, Conflict, Overloaded, ProviderUnavailable
 from asr_hub.hub.attachment import Attachment
 from asr_hub.hub.hub import Hub
+from asr_hub.hub.promotion import promote
 from asr_hub.hub.reload import Reload
 from asr_hub.model import ProviderName
 from asr_hub.protocols.facts import ReloadView
@@ -33,6 +34,7 @@ from asr_hub.store.slices.providers import (
     select_provider,
     select_providers,
 )
+from asr_hub.store.slices.scores import ShadowCompared
 from asr_hub.store.slices.sessions import Phase, select_session
 from asr_hub.store.slices.system import Reconfigured, select_system
 from asr_hub.wire.messages import Start
@@ -442,3 +444,161 @@ async def test_a_session_that_closes_while_its_engine_goes_has_its_final() -> No
         await rig.reload()
         await speaker.wait_for("closed")
         assert speaker.of("final")[0]["hypothesis"]["provider"] == "one"
+
+
+# The section `recognition`.
+
+
+BROKEN = {"faults": {"start": "no weights"}}
+
+
+def recognition(**section: Any) -> Config:
+    return hub_of(recognition=section)
+
+
+def corrected(**settings: Any) -> dict[str, Any]:
+    return {"corrected": {"base_url": "http://127.0.0.1:9/v1", "model": "m", **settings}}
+
+
+class SlowCorrector:
+    """Answers when it is let."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.asked = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    async def __call__(self, text: str, **about: Any) -> tuple[str, ProviderName]:
+        self.asked.set()
+        await self.go.wait()
+        assert not self.closed.is_set()
+        return text.upper(), ProviderName("m")
+
+    async def aclose(self) -> None:
+        self.closed.set()
+
+
+async def test_what_is_done_with_an_utterance_changes_while_the_hub_runs() -> None:
+    then = recognition(
+        shadow={"provider": "two", "every": 3},
+        hedging={"provider": "two"},
+        breaker={"failures": 2, "open_s": 5},
+        failover={"attempts": 4},
+        match_hotwords=False,
+    )
+    async with running(hub_of(), then) as rig:
+        view = await rig.reload()
+        assert view == ReloadView(
+            applied=[
+                "recognition.breaker.failures",
+                "recognition.breaker.open_s",
+                "recognition.failover.attempts",
+                "recognition.hedging",
+                "recognition.match_hotwords",
+                "recognition.shadow",
+            ],
+            needs_restart=[],
+        )
+        strategy = rig.hub.around.strategy
+        assert strategy.shadow is not None and (strategy.shadow.provider, strategy.shadow.every) == (TWO, 3)
+        assert strategy.hedge is not None and strategy.patience.attempts == 4 and not strategy.match_hotwords
+        policy = rig.hub.around._breakers.policy
+        assert (policy.failures, policy.open_s) == (2, 5)
+
+
+async def test_an_engine_that_is_put_on_trial_hears_what_is_said_next() -> None:
+    then = recognition(shadow={"provider": "two"})
+    async with running(hub_of(), then) as rig:
+        speaker = Speaker(rig.hub)
+        await speaker.wait_until_speaking()
+        await speaker.finish()
+        await rig.reload()
+        await speaker.wait_until_speaking()
+        await speaker.finish(2)
+        await rig.hub.around.shadowing.settled()
+        (fact,) = rig.facts(ShadowCompared)
+        assert (fact.provider, fact.primary, fact.errors) == (TWO, ONE, 0)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"breaker": {"open_s": 50, "max_open_s": 5}},
+        {"passes": corrected(api_key_env="NOBODY_SET_THIS")},
+        {"speakers": {"model": "nowhere/at-all.onnx"}},
+        {"passes": corrected(), "speakers": {"model": "nowhere/at-all.onnx"}},
+    ],
+    ids=["breaker", "key", "model", "the second of two"],
+)
+async def test_a_recognition_that_cannot_hold_changes_nothing(section: dict[str, Any]) -> None:
+    then = hub_of(recognition={**section, "polish": True}, sessions={"max_sessions": 9})
+    async with running(hub_of(), then) as rig:
+        around = rig.hub.around
+        before = (around.strategy, around._breakers.policy, around.corrector, around.speakers)
+        with pytest.raises((Conflict, ProviderUnavailable)):
+            await rig.reload()
+        assert (around.strategy, around._breakers.policy, around.corrector, around.speakers) == before
+        assert rig.hub.limits.max_sessions == 200
+
+
+async def test_where_an_engine_does_not_start_the_language_model_stays_as_it_was() -> None:
+    then = hub_of(
+        providers={"one": {"kind": KIND}, "two": {"kind": KIND}, "three": {"kind": "scripted", "settings": BROKEN}},
+        recognition={"passes": corrected(), "polish": True},
+    )
+    async with running(hub_of(), then) as rig:
+        with pytest.raises(ProviderUnavailable):
+            await rig.reload()
+        assert rig.hub.around.corrector is None and not rig.hub.around.strategy.polish
+
+
+async def test_a_language_model_outside_is_refused_where_the_policy_turns_local() -> None:
+    passes = corrected(base_url="https://example.com/v1")
+    async with running(recognition(passes=passes), hub_of(policy="local", recognition={"passes": passes})) as rig:
+        with pytest.raises(Conflict, match="outside"):
+            await rig.reload()
+
+
+async def test_a_language_model_that_is_replaced_is_closed_when_nobody_waits_for_it() -> None:
+    then = [recognition(passes=corrected(model="n")), recognition(passes=corrected(model="n"), polish=True), hub_of()]
+    async with running(recognition(passes=corrected()), read=lambda: then.pop(0)) as rig:
+        around = rig.hub.around
+        old = around.corrector = SlowCorrector()
+        asked = asyncio.create_task(around.correct("a", language=None, context=(), names=()))
+        await old.asked.wait()
+        await rig.reload()
+        new = around.corrector
+        assert new is not None and new is not old and not old.closed.is_set()
+        old.go.set()
+        assert (await asked)[0] == "A"
+        async with asyncio.timeout(10):
+            await old.closed.wait()
+        # What stays as it was is not made anew.
+        await rig.reload()
+        assert around.corrector is new and around.strategy.polish
+        await rig.reload()
+        assert around.corrector is None and around.strategy.corrected_budget_s is None
+
+
+async def test_a_hub_that_stops_closes_the_language_model_it_has_and_the_one_before() -> None:
+    then = recognition(passes=corrected(model="n"))
+    async with running(recognition(passes=corrected()), then) as rig:
+        around = rig.hub.around
+        old = around.corrector = SlowCorrector()
+        await rig.reload()
+        new = around.corrector = SlowCorrector()
+    assert old.closed.is_set() and new.closed.is_set()
+
+
+async def test_what_the_configuration_says_counts_more_than_a_promotion() -> None:
+    config = recognition(shadow={"provider": "two"})
+    async with running(config) as rig:
+        promote(rig.hub, TWO)
+        shadow = rig.hub.around.strategy.shadow
+        assert rig.hub.default == TWO and shadow is not None and shadow.provider == ONE
+        assert select_system(rig.hub.store.state).default_provider == TWO
+        assert (await rig.reload()).applied == ["provider", "recognition.shadow"]
+        shadow = rig.hub.around.strategy.shadow
+        assert rig.hub.default == ONE and shadow is not None and shadow.provider == TWO
+        assert select_system(rig.hub.store.state).default_provider == ONE
+        assert (await rig.reload()).applied == []
