@@ -235,3 +235,19 @@ async def test_the_error_of_an_engine_that_raises_what_it_should_not_is_named(ta
     await speak(rig, 1)
     await around.shadowing.settled()
     assert skipped(around)[1].startswith(ProviderError.code)
+
+
+async def test_a_defect_of_our_own_costs_one_comparison_and_nothing_else(
+    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: str) -> None:
+        raise ZeroDivisionError
+
+    around, rig = await on_trial(tasks, await scripted(TRIAL))
+    with monkeypatch.context() as patch:
+        patch.setattr(shadowing, "score", broken)
+        end = await speak(rig, 1)
+        await around.shadowing.settled()
+    await speak(rig, 1, end)
+    await around.shadowing.settled()
+    assert "ZeroDivisionError" in skipped(around)[1] and compared(around) == [2]
