@@ -86,6 +86,11 @@ class Client:
         assert self._socket is not None
         await self._socket.send(message if isinstance(message, bytes) else json.dumps(message))
 
+    async def echo(self) -> None:
+        """Wait until the other end's socket has read what was sent."""
+        assert self._socket is not None
+        await (await self._socket.ping())
+
     async def wait_for(self, *types: str, seconds: float = 60) -> Message:
         """The first message of one of these types, now or later."""
         return await self.wait_until(lambda m: m["type"] in types, seconds=seconds)

@@ -37,7 +37,14 @@ DEADLY = bytes([253]) + CLIP.pcm[1:]
 
 
 def config(default: str, vad: str = "silero", journal: Path | None = None, **providers: dict[str, Any]) -> Config:
-    shape: dict[str, Any] = {"provider": default, "providers": providers, "server": {"port": 0}, "audio": {"vad": vad}}
+    shape: dict[str, Any] = {
+        "provider": default,
+        "providers": providers,
+        "server": {"port": 0},
+        "audio": {"vad": vad},
+        # What the toy engines hear, nobody said.
+        "recognition": {"suppress_phantoms": False},
+    }
     return Config.model_validate(shape if journal is None else {**shape, "journal": {"path": str(journal)}})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -13,9 +13,11 @@ from tests.speech import tone
 from asr_hub.audio.operators.base import SpeechEnd
 from asr_hub.effects.breaking import BreakerPolicy
 from asr_hub.effects.strategy import Patience, Strategy
+from asr_hub.errors import ProviderDied
 from asr_hub.model import AudioFrame, ProviderName
-from asr_hub.providers.scripted import Scripted
-from asr_hub.store.slices.breakers import BreakerOpened
+from asr_hub.providers.base import RecognitionOptions
+from asr_hub.providers.scripted import Scripted, ScriptedStream
+from asr_hub.store.slices.breakers import AttemptFailed, BreakerOpened
 from asr_hub.store.slices.transcripts import (
     HypothesisRevised,
     RecognitionFailed,
@@ -90,6 +92,28 @@ async def test_an_engine_that_never_gives_a_good_final_is_replaced(
     _, expected = await told(tasks, await scripted(), None)
     _, texts = await told(tasks, await scripted(**faults), await scripted(SPARE))
     assert texts == expected
+
+
+class Dying(Scripted):
+    """Its process ends under every utterance."""
+
+    def stream(self, options: RecognitionOptions, memory: MutableMapping[str, Any]) -> ScriptedStream:
+        stream = super().stream(options, memory)
+        stream.fail(ProviderDied(f"{self.name}: died"))
+        return stream
+
+
+@pytest.mark.parametrize(("heir", "tries"), [(True, 1), (False, Patience().deaths)])
+async def test_an_engine_that_dies_is_tried_again_and_again_only_where_nobody_else_can_hear(
+    tasks: asyncio.TaskGroup, heir: bool, tries: int
+) -> None:
+    dying = Dying("p", {})
+    await dying.start()
+    strategy = Strategy(patience=Patience(attempts=1))
+    around, texts = await told(tasks, dying, await scripted(SPARE) if heir else None, strategy=strategy)
+    await around._breakers.aclose()
+    deaths = [fact.utterance for fact in around.said(AttemptFailed)]
+    assert deaths == [1] * tries + [2] * tries and [bool(text) for text in texts] == [heir] * 2
 
 
 async def test_garbage_is_named_and_never_told_as_a_final(tasks: asyncio.TaskGroup) -> None:

@@ -114,6 +114,20 @@ async def test_a_killed_zygote_takes_its_workers_and_is_started_anew(pool: Proce
     assert "signal 9" in conditions[0].message
 
 
+async def test_who_is_not_patient_does_not_wait_for_the_end_of_a_pause_after_many_deaths(pool: ProcessPool) -> None:
+    conditions: asyncio.Queue[Condition] = asyncio.Queue()
+    pool.watch(conditions.put_nowait)
+    for pause in (False, True):
+        os.kill(pool.pids[0], signal.SIGKILL)
+        assert bool((await conditions.get()).retry_in) is pause
+        if not pause:
+            assert (await conditions.get()).state is State.READY
+    with pytest.raises(ProviderUnavailable, match="started again"):
+        async with pool.worker(patient=False):
+            pass
+    assert (await _utterance(pool))[1] == "2"
+
+
 async def test_a_worker_let_go_before_its_zygote_is_known_to_be_dead_is_cleared_away(pool: ProcessPool) -> None:
     ready = asyncio.Event()
     pool.watch(lambda condition: ready.set() if condition.state is State.READY else None)

@@ -13,7 +13,10 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 2
     """How often one utterance is given to an engine that fails."""
     deaths: int = 8
-    """The same, where the engine's process ended meanwhile: that may be the fault of another's utterance."""
+    """
+    The same, where the engine's process ended meanwhile and no other engine can hear it: that may be the fault of
+    another's utterance.
+    """
     stall_s: float = 30.0
     """Seconds for which an engine may take no audio; then it is taken for dead and the utterance is given anew."""
     stall_with_heir_s: float = 10.0

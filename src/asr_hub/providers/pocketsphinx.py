@@ -132,6 +132,7 @@ class PocketSphinx:
             profile=repr((begin.hotwords, begin.hotword_weights, begin.wake_words, begin.phrases)),
             memory=memory,
             language=self._settings.language,
+            patient=options.patient,
         )
 
 

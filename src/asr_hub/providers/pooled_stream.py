@@ -38,6 +38,7 @@ class PooledStream:
         profile: str,
         memory: MutableMapping[str, Any],
         language: str | None,
+        patient: bool = True,
     ) -> None:
         self.warnings: list[str] = []
         self.suppressed: Suppressed | None = None
@@ -48,6 +49,7 @@ class PooledStream:
         self._profile = profile
         self._memory = memory
         self._language = language
+        self._patient = patient
         self._taken = AsyncExitStack()
         self._worker: Worker | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -59,7 +61,8 @@ class PooledStream:
     async def __aenter__(self) -> PooledStream:
         async with AsyncExitStack() as taken:
             await taken.enter_async_context(self._slots)
-            self._worker = worker = await taken.enter_async_context(self._pool.worker(self._profile))
+            worker = await taken.enter_async_context(self._pool.worker(self._profile, patient=self._patient))
+            self._worker = worker
             await worker.say(msgspec.structs.replace(self._begin, memory=dict(self._memory.get(_MEMORY, {}))))
             self._taken = taken.pop_all()
         self._reader = asyncio.create_task(self._read(worker), name=f"{self._name}: worker {worker.pid}")

@@ -107,14 +107,15 @@ class ProcessPool:
         await self._zygotes.aclose()
 
     @contextlib.asynccontextmanager
-    async def worker(self, profile: str = "") -> AsyncIterator[Worker]:
+    async def worker(self, profile: str = "", *, patient: bool = True) -> AsyncIterator[Worker]:
         """
         Lend a worker that has only ever served `profile`.
 
-        Waits while the model is loaded anew. Raises ProviderUnavailable where it cannot be. A worker that comes back
-        in the middle of an utterance is ended: what it is busy with is of no use to anybody.
+        Waits while the model is loaded anew; who is not patient, not for the end of a pause after many deaths. Raises
+        ProviderUnavailable where it cannot be. A worker that comes back in the middle of an utterance is ended: what it
+        is busy with is of no use to anybody.
         """
-        worker = self._idle_worker(profile) or await self._new_worker(profile)
+        worker = self._idle_worker(profile) or await self._new_worker(profile, patient)
         try:
             yield worker
         finally:
@@ -133,8 +134,8 @@ class ProcessPool:
                 return self._idle_worker(profile)
         return None
 
-    async def _new_worker(self, profile: str) -> Worker:
-        zygote = await self._zygotes.living()
+    async def _new_worker(self, profile: str, patient: bool) -> Worker:
+        zygote = await self._zygotes.living(patient=patient)
         if len(self._workers) >= self._pool.max_workers and self._idle:
             self._retire(self._idle.pop(0))
         ours, theirs = socket.socketpair()
