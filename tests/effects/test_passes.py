@@ -7,19 +7,21 @@ from collections.abc import AsyncIterator, MutableMapping, Sequence
 from typing import Any
 
 import pytest
-from tests.effects.around import ID, NAME, SECOND, Around, Rig
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.effects.around import ID, NAME, RATE, SECOND, Around, Rig
 from tests.speech import tone
 
 from asr_hub.effects import passes
 from asr_hub.effects.breaking import BreakerPolicy
 from asr_hub.effects.strategy import Accurate, Strategy
-from asr_hub.errors import CorrectionFailed
-from asr_hub.model import Pass, ProviderName
+from asr_hub.errors import CorrectionFailed, PassLate
+from asr_hub.model import EndpointReason, Pass, ProviderName, SessionId
 from asr_hub.providers.base import RecognitionOptions
 from asr_hub.providers.scripted import Scripted, ScriptedStream
 from asr_hub.store.slices.breakers import BreakerOpened
 from asr_hub.store.slices.providers import SlotTaken
-from asr_hub.store.slices.sessions import SessionClosed, SpeechEnded
+from asr_hub.store.slices.sessions import SessionClosed, SessionConfigured, SpeechEnded
 from asr_hub.store.slices.transcripts import (
     HypothesisRevised,
     PassFailed,
@@ -260,7 +262,7 @@ async def test_clearing_while_a_final_waits_for_its_second_pass_drops_it_and_fre
     it = await rig(tasks, second := await scripted(SECOND_LOOK, hang_after_ms=0), wait_for=Pass.ACCURATE)
     end = it.speak(0)
     await until_reading(it)
-    it.recogniser.clear(end, 16_000)
+    it.recogniser.clear(end, RATE)
     it.around.aside[SECOND_LOOK] = await scripted(SECOND_LOOK, SLOW_TEXT)
     it.speak(end)
     around = await closed(it)
@@ -389,3 +391,63 @@ async def test_a_final_without_words_is_not_corrected(tasks: asyncio.TaskGroup) 
     it.speak(0, tone(0.4))
     await closed(it)
     assert not model.asked and not around.said(UtteranceCorrected, PassFailed)
+
+
+def owed(around: Around) -> set[int]:
+    """Utterances that are over, were not cleared, and have no final."""
+    ended, cleared = set(), set()
+    for event in around.said(SpeechEnded):
+        (cleared if event.reason is EndpointReason.CLEAR else ended).add(event.utterance)
+    return ended - cleared - {event.utterance for event in around.said(UtteranceFinalized)}
+
+
+@settings(max_examples=40)
+@given(
+    second=st.sampled_from([{}, {"fail_after_ms": 400}, {"hang_after_ms": 0}, {"garbage": True}]),
+    answers=st.lists(st.sampled_from(["A b c d e.", None, ZeroDivisionError(), CorrectionFailed("no")]), max_size=6),
+    names=st.lists(st.sampled_from(["1", None, ZeroDivisionError(), PassLate("no")]), max_size=6),
+    steps=st.lists(st.sampled_from(["speak", "wait", "cleared", "fast", "accurate", "corrected"]), max_size=10),
+)
+def test_whatever_goes_wrong_after_it_each_utterance_has_one_final_and_revisions_that_count_up(
+    second: dict[str, Any], answers: list[Any], names: list[Any], steps: list[str]
+) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            strategy = Strategy(accurate=HURRIED.accurate, corrected_budget_s=0.02, speakers=True)
+            it = await rig(group, looks := await scripted(SECOND_LOOK, SLOW_TEXT, **second), strategy=strategy)
+            it.around._breakers.policy = BreakerPolicy(failures=16)
+            it.around.corrector = Model(*answers, *["A b c d e."] * 20)
+            left = iter([*names, *["2"] * 20])
+
+            async def speaker(session: SessionId, pcm: bytes, rate: int) -> str | None:
+                await asyncio.sleep(0)
+                if isinstance(name := next(left), Exception):
+                    raise name
+                return str(name) if name is not None else None
+
+            it.around.speakers = speaker
+            end = 0
+            for step in steps:
+                if step == "speak":
+                    end = it.speak(end)
+                elif step == "wait":
+                    while owed(it.around):
+                        await it.around.until(UtteranceFinalized, len(it.around.said(UtteranceFinalized)) + 1)
+                elif step == "cleared":
+                    it.recogniser.begin(end, RATE)
+                    await asyncio.sleep(0)
+                    it.recogniser.clear(end, RATE)
+                else:
+                    it.around.dispatch(SessionConfigured(session=ID, wait_for=Pass(step)))
+            around = await closed(it)
+            assert looks.slots.used == 0
+        finals = {event.utterance: event.hypothesis for event in around.said(UtteranceFinalized)}
+        assert len(finals) == len(around.said(UtteranceFinalized))
+        assert not owed(around)
+        for number, final in finals.items():
+            later = [e.hypothesis for e in around.said(UtteranceCorrected) if e.utterance == number]
+            revisions = [final.revision, *(hypothesis.revision for hypothesis in later)]
+            assert revisions == list(range(final.revision, final.revision + len(revisions)))
+            assert all(hypothesis.text in (FAST_TEXT, SLOW_TEXT, "A b c d e.") for hypothesis in (final, *later))
+
+    asyncio.run(run())
