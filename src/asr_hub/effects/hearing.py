@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, MutableMapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from asr_hub.audio.operators.resample import Resample
 from asr_hub.effects.utterance import Reader, Utterance
-from asr_hub.errors import HubError, ProviderError, ProviderGarbled, ProviderTimeout, unwrapped
+from asr_hub.errors import HubError, ProviderError, ProviderGarbled, ProviderTimeout
 from asr_hub.model import Hypothesis, ProviderName
 from asr_hub.providers.base import Provider, RecognitionOptions, RecognitionStream, Suppressed
 from asr_hub.store.event import Event
@@ -75,7 +75,7 @@ async def hear(
     Takes a slot, and frees it on success, error and cancel alike. Raises HubError: ProviderGarbled where what it says
     cannot be speech, ProviderTimeout where it is too slow, and what the provider raises.
     """
-    try:
+    with _edge(name):
         async with _slot(room, provider, options, memory) as stream:
             room.dispatch(SlotTaken(at=room.now(), provider=name))
             try:
@@ -83,10 +83,6 @@ async def hear(
                     return await _listen(stream, name, utterance, options, on_partial)
             finally:
                 room.dispatch(SlotFreed(at=room.now(), provider=name))
-    except HubError:
-        raise
-    except Exception as exc:  # the edge of an engine: a defect of its adapter costs an utterance, not the session
-        raise ProviderError(f"{name} failed in a way it should not: {exc!r}") from exc
 
 
 async def spot(
@@ -99,14 +95,32 @@ async def spot(
     on_room: Callable[[], None],
 ) -> Hypothesis | None:
     """The first wake word that `provider` hears, if any. Raises what `hear` raises."""
-    async with (
-        _slot(room, provider, options, {}) as stream,
-        Feeding(_feed(utterance, utterance.main, stream, options, times, on_room)),
-    ):
-        async for hypothesis in stream:
-            if hypothesis.text:
-                return hypothesis
+    with _edge(provider.name):
+        async with (
+            _slot(room, provider, options, {}) as stream,
+            Feeding(_feed(utterance, utterance.main, stream, options, times, on_room)),
+        ):
+            async for hypothesis in stream:
+                if hypothesis.text:
+                    return hypothesis
     return None
+
+
+@contextmanager
+def _edge(name: ProviderName) -> Iterator[None]:
+    """Where an engine begins: a defect of its adapter costs an utterance, not the session."""
+    task = asyncio.current_task()
+    cancels = task.cancelling() if task is not None else 0
+    try:
+        yield
+    except HubError:
+        raise
+    except asyncio.CancelledError:
+        if task is None or task.cancelling() > cancels:
+            raise
+        raise ProviderError(f"{name} broke off by itself: a task of its own was cancelled") from None
+    except Exception as exc:
+        raise ProviderError(f"{name} failed in a way it should not: {exc!r}") from exc
 
 
 async def _listen(
@@ -123,6 +137,8 @@ async def _listen(
             raise ProviderGarbled(f"{name} said what cannot be speech: {why}")
         hypothesis = _replace(heard, provider=name)
         if hypothesis.is_final:
+            if utterance.ended is None:
+                raise ProviderError(f"{name} gave its final while somebody spoke")
             return Heard(hypothesis, tuple(stream.warnings), stream.suppressed)
         if options.partials:
             on_partial(hypothesis)
@@ -165,20 +181,64 @@ async def _feed(
 
 
 class Feeding:
-    """Feeds a stream beside the reading of it; an error of the feeder becomes the error of the block."""
+    """
+    Feeds a stream beside the reading of it; an error of the feeder becomes the error of the block.
+
+    Once the block has its result it keeps it: what the feeder does while it is ended is nobody's business. It is
+    no TaskGroup: before Python 3.13, one whose child fails while it is left takes the final, and its task stays
+    cancelled.
+    """
 
     def __init__(self, feed: Coroutine[Any, Any, None]) -> None:
         self._feed = feed
-        self._group = asyncio.TaskGroup()
+        self._is_over = False
+        self._has_cut = False
 
     async def __aenter__(self) -> None:
-        await self._group.__aenter__()
-        self._task = self._group.create_task(self._feed)
+        task = asyncio.current_task()
+        assert task is not None
+        self._reader = task
+        self._cancels = task.cancelling()
+        self._task = asyncio.create_task(self._feed)
+        self._task.add_done_callback(self._fed)
 
-    async def __aexit__(self, *exc: Any) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        self._is_over = True
+        if self._has_cut:
+            self._reader.uncancel()
         self._task.cancel()
-        with unwrapped():
-            await self._group.__aexit__(*exc)
+        await ended(self._task)
+        if kind is None:
+            return
+        if kind is asyncio.CancelledError and self._reader.cancelling() > self._cancels:
+            return
+        if self._task.cancelled():
+            if self._has_cut:
+                raise ProviderError("the engine cancelled the taking of audio")
+        elif (failure := self._task.exception()) is not None:
+            raise failure from None
+
+    def _fed(self, task: asyncio.Task[None]) -> None:
+        """It ends by itself only where it fails: then nothing more is to be read."""
+        if not self._is_over:
+            self._has_cut = True
+            self._reader.cancel()
+
+
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Wait until all have ended, also where the waiting is cancelled: that is raised afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while left := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(left)
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    for task in tasks:
+        # What nobody asks for is asked for here, so that it is not reported as lost.
+        if not task.cancelled():
+            task.exception()
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _in_time(work: Awaitable[None], seconds: float) -> None:

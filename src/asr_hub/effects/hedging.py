@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
+from asr_hub.effects.hearing import ended
 from asr_hub.errors import HubError
 from asr_hub.model import ProviderName
 
@@ -47,11 +48,7 @@ async def first_of(
         tasks = (timer, *running)
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
-        for task in tasks:
-            # What nobody asks for is asked for here, so that it is not reported as lost.
-            if not task.cancelled():
-                task.exception()
+        await ended(*tasks)
 
 
 async def _winner(running: list[asyncio.Task[T]]) -> T:
