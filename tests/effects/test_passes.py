@@ -419,7 +419,7 @@ def test_whatever_goes_wrong_after_it_each_utterance_has_one_final_and_revisions
             it.around.corrector = Model(*answers, *["A b c d e."] * 20)
             left = iter([*names, *["2"] * 20])
 
-            async def speaker(session: SessionId, pcm: bytes, rate: int) -> str | None:
+            async def speaker(session: SessionId, pcm: bytes, rate: int, spoken_s: float) -> str | None:
                 await asyncio.sleep(0)
                 if isinstance(name := next(left), Exception):
                     raise name

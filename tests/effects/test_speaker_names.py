@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from tests.effects.around import RATE, SECOND, Around, Rig
 
+from asr_hub.audio.operators.base import SpeechEnd
 from asr_hub.effects import speakers
 from asr_hub.effects.strategy import Accurate, Strategy
 from asr_hub.errors import Overloaded
-from asr_hub.model import Pass, ProviderName, SessionId
+from asr_hub.model import AudioFrame, Pass, ProviderName, SessionId
 from asr_hub.providers.scripted import Scripted
 from asr_hub.store.slices.sessions import SessionClosed
 from asr_hub.store.slices.transcripts import UtteranceCorrected, UtteranceFinalized
@@ -44,10 +45,12 @@ class Ears:
         self.let = asyncio.Semaphore(1000 if is_let else 0)
         self.asked = asyncio.Event()
         self.heard: list[bytes] = []
+        self.spoken_s: list[float] = []
         self.fails: dict[int, Callable[[], Exception]] = {}
 
-    async def __call__(self, session: SessionId, pcm: bytes, rate: int) -> str | None:
+    async def __call__(self, session: SessionId, pcm: bytes, rate: int, spoken_s: float) -> str | None:
         self.heard.append(pcm)
+        self.spoken_s.append(spoken_s)
         number = len(self.heard)
         self.asked.set()
         if number in self.fails:
@@ -84,6 +87,16 @@ async def test_finals_say_who_spoke(tasks: asyncio.TaskGroup) -> None:
     around = await closed(it)
     assert named(around) == [(1, "1"), (2, "2")] and not around.said(UtteranceCorrected)
     assert ears.heard == [SECOND, SECOND[:-2]]
+
+
+async def test_a_pause_makes_nobody_a_new_speaker(tasks: asyncio.TaskGroup) -> None:
+    it = await rig(tasks, ears := Ears())
+    end = it.speak(0)
+    it.recogniser.begin(end, RATE)
+    it.recogniser.add(AudioFrame(SECOND, end, RATE))
+    it.recogniser.end(SpeechEnd(end + HALF, voiced=RATE // 4))
+    await closed(it)
+    assert ears.spoken_s == [1.0, 0.25]
 
 
 @pytest.mark.usefixtures("impatient")

@@ -33,32 +33,39 @@ class Embedder:
 
 async def test_speakers_are_numbered_in_each_session_by_itself() -> None:
     known = Voices(Embedder(), Telling())
-    heard = [await known(session, pcm, RATE) for session in (HERE, THERE) for pcm in (ONE, OTHER, ONE)]
+    heard = [await known(session, pcm, RATE, 1.0) for session in (HERE, THERE) for pcm in (ONE, OTHER, ONE)]
     assert heard == ["1", "2", "1"] * 2
-    assert await known(HERE, SHORT, RATE) is None
+    assert await known(HERE, SHORT, RATE, 1.0) is None
+
+
+async def test_too_little_speech_founds_no_speaker_however_long_its_pauses_are() -> None:
+    known = Voices(Embedder(), Telling(founding_s=1.0))
+    assert await known(HERE, ONE, RATE, 0.4) is None
+    assert await known(HERE, OTHER, RATE, 1.0) == "1"
+    assert await known(HERE, OTHER, RATE, 0.4) == "1"
 
 
 async def test_a_session_that_is_over_leaves_no_voice() -> None:
     known = Voices(Embedder(), Telling())
-    assert [await known(HERE, pcm, RATE) for pcm in (ONE, OTHER)] == ["1", "2"]
+    assert [await known(HERE, pcm, RATE, 1.0) for pcm in (ONE, OTHER)] == ["1", "2"]
     known.forget(HERE)
     known.forget(HERE)
     assert not known._sessions
-    assert await known(HERE, OTHER, RATE) == "1"
+    assert await known(HERE, OTHER, RATE, 1.0) == "1"
 
 
 async def test_of_too_many_sessions_the_one_heard_of_least_lately_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voices, "MAX_SESSIONS", 2)
     known = Voices(Embedder(), Telling())
     for session in (HERE, THERE, HERE, SessionId("third")):
-        await known(session, ONE, RATE)
+        await known(session, ONE, RATE, 1.0)
     assert set(known._sessions) == {HERE, "third"}
-    assert await known(HERE, OTHER, RATE) == "2"
+    assert await known(HERE, OTHER, RATE, 1.0) == "2"
 
 
 async def test_a_voice_without_a_direction_forgets_nobody() -> None:
     known = Voices(Embedder(), Telling())
-    await known(HERE, ONE, RATE)
+    await known(HERE, ONE, RATE, 1.0)
     with pytest.raises(ValueError, match="no voice"):
-        await known(HERE, bytes([9]) * 2 * RATE, RATE)
-    assert await known(HERE, OTHER, RATE) == "2"
+        await known(HERE, bytes([9]) * 2 * RATE, RATE, 1.0)
+    assert await known(HERE, OTHER, RATE, 1.0) == "2"

@@ -27,8 +27,12 @@ LONGEST_S = 10.0
 class Around(Engines, Protocol):
     """What naming speakers needs of the hub."""
 
-    async def speaker(self, session: SessionId, pcm: bytes, rate: int) -> str | None:
-        """Who speaks, of those who have spoken in the session; nothing where that cannot be told. Raises HubError."""
+    async def speaker(self, session: SessionId, pcm: bytes, rate: int, spoken_s: float) -> str | None:
+        """
+        Who speaks, of those who have spoken in the session; nothing where that cannot be told. Raises HubError.
+
+        `spoken_s`: seconds of speech in this audio, without its pauses.
+        """
         ...
 
 
@@ -113,9 +117,15 @@ class SpeakerNames:
                 if before is not None:
                     # Whoever spoke before has the lower number. Its time is over sooner than this one's.
                     await asyncio.wait((before,))
-                return await self._around.speaker(self._session, utterance.pcm(), utterance.rate)
+                return await self._around.speaker(self._session, utterance.pcm(), utterance.rate, _spoken_s(utterance))
         except (HubError, TimeoutError) as exc:
             _log.debug("speaker.unknown", detail=str(exc))
         except Exception as exc:  # noqa: BLE001 - the edge of the model of voices: a defect costs a name, and nothing else
             _log.exception("speaker.broke", exc, session=self._session)
         return None
+
+
+def _spoken_s(utterance: Utterance) -> float:
+    """Without the pauses at both ends, where there is a VAD."""
+    voiced = utterance.ended.voiced if utterance.ended is not None else None
+    return voiced / utterance.rate if voiced is not None else utterance.seconds

@@ -42,7 +42,7 @@ class Corrector(Protocol):
 class SpeakerFinder(Protocol):
     """Tells who speaks."""
 
-    async def __call__(self, session: SessionId, pcm: bytes, rate: int) -> str | None:
+    async def __call__(self, session: SessionId, pcm: bytes, rate: int, spoken_s: float) -> str | None:
         """Raises HubError."""
         ...
 
@@ -142,7 +142,9 @@ class Around:
         return select_session(self._store.state, session)
 
     def hotwords(self, record: Session) -> Preferred:
-        return select_preferred(self._store.state, own=record.hotwords, own_weights=record.hotword_weights, tenant=record.principal)
+        return select_preferred(
+            self._store.state, own=record.hotwords, own_weights=record.hotword_weights, tenant=record.principal
+        )
 
     # Engines.
 
@@ -225,11 +227,11 @@ class Around:
         with self._use(self.corrector) as corrector:
             return await corrector(text, language=language, context=context, names=names)
 
-    async def speaker(self, session: SessionId, pcm: bytes, rate: int) -> str | None:
+    async def speaker(self, session: SessionId, pcm: bytes, rate: int, spoken_s: float) -> str | None:
         if self.speakers is None:
             return None
         with self._use(self.speakers) as speakers:
-            return await speakers(session, pcm, rate)
+            return await speakers(session, pcm, rate, spoken_s)
 
     def forget(self, session: SessionId) -> None:
         """A session is over."""

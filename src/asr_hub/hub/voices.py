@@ -19,8 +19,8 @@ class Voices:
         self._telling = telling
         self._sessions: dict[SessionId, SessionSpeakers] = {}
 
-    async def __call__(self, session: SessionId, pcm: bytes, rate: int) -> str | None:
-        """Who speaks; nothing where it is too short to tell. Raises HubError."""
+    async def __call__(self, session: SessionId, pcm: bytes, rate: int, spoken_s: float) -> str | None:
+        """Who speaks for `spoken_s` in this audio; nothing where it is too short to tell. Raises HubError."""
         try:
             embedding = await self.embedder.embed(pcm, rate)
         except UnsupportedAudio:
@@ -29,7 +29,7 @@ class Voices:
         self._sessions[session] = known
         if len(self._sessions) > MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
-        return known.label(embedding, len(pcm) / 2 / rate).speaker
+        return known.label(embedding, spoken_s).speaker
 
     def forget(self, session: SessionId) -> None:
         """A voice is personal data: it goes with its session."""
