@@ -32,7 +32,7 @@ Milliseconds into each utterance, up to the end of the longest. An engine that f
 
 def talk(*lengths: float) -> bytes:
     """Utterances of so many seconds, with a pause after each. No two fifths of a second sound alike."""
-    pitches = iter(range(180, 2000, 23))
+    pitches = iter(range(180, 2000, 7))
     return silence(0.4) + b"".join(
         b"".join(tone(0.2, hertz=float(next(pitches))) for _ in range(round(length / 0.2))) + silence(0.9)
         for length in lengths
