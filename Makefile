@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PORT ?= 8765
+# Processes that run tests. What must not be disturbed waits for the rest and runs by itself: see tests/beside.py.
+TESTERS ?= 2
+SIDE_BY_SIDE := -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-quick check format bench serve clean
 
@@ -17,11 +20,11 @@ serve: $(VENV)/.base
 
 # All tests. Those that read the shared speech clips are skipped, and say so, where the clips are absent.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 # The tests that need no minutes.
 test-quick: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 # Format, lint, types, layers, and what is generated from the code.
 check: $(VENV)/.dev

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
-from contextlib import AsyncExitStack, nullcontext
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 import soxr
 from msgspec.structs import replace
 from tests.contract.cases import CASES, KEY_VARIABLE, Case, settings_of
@@ -21,7 +22,7 @@ from asr_hub.providers.base import Provider, RecognitionOptions, RecognitionStre
 from asr_hub.providers.known_clip import packaged_clip
 from asr_hub.providers.registry import available, kinds, load
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 CLIP = packaged_clip("self_test")
 START_MS = 2000
@@ -32,25 +33,26 @@ SPOTTERS = {"openwakeword"}
 """Kinds that hear phrases only, with models that are not shipped: they have test modules of their own."""
 
 
-def test_every_kind_has_its_place_in_this_suite() -> None:
+async def test_every_kind_has_its_place_in_this_suite() -> None:
     assert {case.kind for case in CASES.values()} == set(kinds()) - SPOTTERS
 
 
-@pytest.fixture(params=[name for name, case in CASES.items() if not case.is_variant])
-def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Case:
+@pytest.fixture(scope="module", params=[name for name, case in CASES.items() if not case.is_variant])
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     found = CASES[request.param]
     able = available(found.kind)
     if not able.ok:
         pytest.skip(f"{able.reason}: {able.remedy}")
-    if found.server == "openai":
-        from tests.providers.cloud.openai_server import KEY
+    with pytest.MonkeyPatch.context() as environment:
+        if found.server == "openai":
+            from tests.providers.cloud.openai_server import KEY
 
-        monkeypatch.setenv(KEY_VARIABLE, KEY)
-    return found
+            environment.setenv(KEY_VARIABLE, KEY)
+        yield found
 
 
-@pytest.fixture
-async def provider(case: Case) -> AsyncIterator[Provider]:
+@asynccontextmanager
+async def _started(case: Case) -> AsyncIterator[Provider]:
     # gRPC lets go of its sockets in threads of its own, at a time of its own.
     leftovers = nothing_left if case.server != "google" else nullcontext
     async with leftovers(), settings_of(case) as settings:
@@ -60,6 +62,20 @@ async def provider(case: Case) -> AsyncIterator[Provider]:
             yield loaded
         finally:
             await loaded.aclose()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def provider(case: Case) -> AsyncIterator[Provider]:
+    """One for all tests of a case, as a hub has one for all its sessions: an engine takes seconds to start."""
+    async with _started(case) as loaded:
+        yield loaded
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh(case: Case) -> AsyncIterator[Provider]:
+    """For a test that closes it."""
+    async with _started(case) as loaded:
+        yield loaded
 
 
 def _rate(provider: Provider) -> int:
@@ -245,28 +261,28 @@ async def test_streams_at_the_same_time_hear_their_own_audio(provider: Provider,
     assert alone != nothing and (not nothing or not case.knows_silence)
 
 
-async def test_closing_under_load_ends_every_stream_with_a_named_error(provider: Provider) -> None:
+async def test_closing_under_load_ends_every_stream_with_a_named_error(fresh: Provider) -> None:
     entered = asyncio.Semaphore(0)
 
     async def talk() -> None:
-        async with provider.stream(_options(provider), {}) as stream:
-            await stream.push(AudioFrame(_clip(provider)[:32_000], 0, _rate(provider)))
+        async with fresh.stream(_options(fresh), {}) as stream:
+            await stream.push(AudioFrame(_clip(fresh)[:32_000], 0, _rate(fresh)))
             entered.release()
             _ = [hypothesis async for hypothesis in stream]
 
-    talkers = [asyncio.create_task(talk()) for _ in range(provider.capabilities.max_streams)]
+    talkers = [asyncio.create_task(talk()) for _ in range(fresh.capabilities.max_streams)]
     for _ in talkers:
         await entered.acquire()
-    await provider.aclose()
+    await fresh.aclose()
     ends = await asyncio.gather(*talkers, return_exceptions=True)
     assert all(isinstance(end, ProviderError) for end in ends)
 
 
-async def test_a_closed_provider_refuses_and_can_be_closed_again(provider: Provider) -> None:
-    await provider.aclose()
-    await provider.aclose()
+async def test_a_closed_provider_refuses_and_can_be_closed_again(fresh: Provider) -> None:
+    await fresh.aclose()
+    await fresh.aclose()
     with pytest.raises(ProviderUnavailable, match="under-test"):
-        await _hear(provider)
+        await _hear(fresh)
 
 
 async def test_a_provider_that_was_not_started_refuses(case: Case) -> None:
