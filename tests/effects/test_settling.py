@@ -133,6 +133,28 @@ async def test_a_later_pass_that_makes_something_up_is_refused_and_the_final_sta
     assert PHANTOM not in failed.message
 
 
+@pytest.mark.data
+@needs_clips
+@pytest.mark.parametrize(("said", "is_taken_back"), [(FIRST, False), (PHANTOM, True)])
+async def test_a_pass_that_hears_nothing_takes_back_only_what_models_make_up(
+    tasks: asyncio.TaskGroup, said: str, is_taken_back: bool
+) -> None:
+    speech = clip("2609-156975-0000.flac").pcm()[: 2 * 3 * RATE]
+    deaf = Scripted(SECOND_LOOK, {"faults": {"empty": True}})
+    await deaf.start()
+    around = await told(tasks, await scripted(NAME, said, invents=True), speech, deaf)
+    assert said in final(around)
+    *_, last = around.store.journal.entries()
+    utterance = select_utterance(around.store.journal.state_at(last.seq - 1), ID, 1)
+    assert utterance is not None and utterance.latest is not None
+    assert bool(utterance.latest.text) is not is_taken_back
+    if is_taken_back:
+        undone = undoing(utterance)
+        assert undone is not None and said in undone.text
+    else:
+        assert [event.code for event in around.said(PassFailed)] == ["pass-refused"]
+
+
 async def test_a_final_that_waits_for_a_pass_that_makes_something_up_is_the_first_reading(
     tasks: asyncio.TaskGroup,
 ) -> None:

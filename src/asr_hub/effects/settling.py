@@ -56,8 +56,10 @@ class Settling:
         return self._polished(self._with_hotwords(number, hypothesis, record), record)
 
     async def later(self, reading: Reading, heard: Hypothesis) -> Hypothesis:
-        """What is told of a later pass. Raises PassRefused where it is a phantom."""
+        """What is told of a later pass. Raises PassRefused where it is a phantom, or hears nothing where words were."""
         record = self._around.record(self._session)
+        if heard.pass_ is Pass.ACCURATE and not heard.text and reading.hypothesis.text:
+            return await self._emptied(reading, heard)
         if heard.pass_ is Pass.ACCURATE and record is not None:
             before = reading.hypothesis.text
             if why := self._why_phantom(
@@ -66,6 +68,16 @@ class Settling:
                 raise PassRefused(f"{len(heard.text)} characters that are no speech: {why}")
             heard = self._polished(self._with_hotwords(reading.utterance.number or 0, heard, record), record)
         return replace(heard, speaker=reading.hypothesis.speaker)
+
+    async def _emptied(self, reading: Reading, heard: Hypothesis) -> Hypothesis:
+        """An engine that hears nothing takes words away only where the sound agrees with it."""
+        before = reading.hypothesis
+        sound = await self._sound(reading.utterance, before)
+        why = self._why_phantom(reading.utterance, before, sound, other=heard.text)
+        if not why:
+            raise PassRefused("it heard nothing where words were heard that the sound does not rule out")
+        self._suppress(reading.utterance.number or 0, before, why)
+        return replace(heard, speaker=before.speaker)
 
     async def _sound(self, utterance: Utterance, hypothesis: Hypothesis) -> Sound | None:
         if not self._around.strategy.suppress_phantoms or not hypothesis.text or self._is_literal(hypothesis):
