@@ -31,8 +31,10 @@ def route(*providers: ProviderName, **conditions: Any) -> Route:
     return Route(providers=providers, **conditions)
 
 
-def situation(language: str | None = None, sample_rate: int = 16_000, waiting: int = 0) -> Situation:
-    return Situation(language=language, sample_rate=sample_rate, waiting=waiting)
+def situation(
+    language: str | None = None, sample_rate: int = 16_000, waiting: int = 0, waiting_s: float = 0.0
+) -> Situation:
+    return Situation(language=language, sample_rate=sample_rate, waiting=waiting, waiting_s=waiting_s)
 
 
 TABLE: list[tuple[str, list[Route], Situation, Mapping[ProviderName, Place], ProviderName | None, str]] = [
@@ -49,6 +51,8 @@ TABLE: list[tuple[str, list[Route], Situation, Mapping[ProviderName, Place], Pro
     ("a microphone", [route(B, max_sample_rate=8000)], situation(sample_rate=16_000), UP, None, ""),
     ("few wait", [route(B, min_waiting=2)], situation(waiting=1), UP, None, ""),
     ("enough wait", [route(B, min_waiting=2)], situation(waiting=2), UP, B, "2 utterances wait"),
+    ("not for long", [route(B, min_waiting_s=0.5)], situation(waiting=9, waiting_s=0.4), UP, None, ""),
+    ("for long", [route(B, min_waiting_s=0.5)], situation(waiting_s=0.6), UP, B, "waits for 0.6 s"),
     (
         "all conditions",
         [route(B, languages=("zh",), max_sample_rate=8000, min_waiting=1)],

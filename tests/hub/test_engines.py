@@ -113,6 +113,19 @@ async def test_what_a_provider_tells_before_it_is_ready_is_nobodys_business() ->
             rig.engines.get(A)
 
 
+async def test_who_waits_is_counted_and_the_first_tells_how_long() -> None:
+    async with running() as rig:
+        assert (rig.engines.waiting(A), rig.engines.waiting_s(A)) == (0, 0.0)
+        with rig.engines.in_line(A):
+            rig.clock += 2
+            with rig.engines.in_line(A), rig.engines.in_line(B):
+                rig.clock += 1
+                assert (rig.engines.waiting(A), rig.engines.waiting_s(A)) == (2, 3.0)
+                assert (rig.engines.waiting(B), rig.engines.waiting_s(B)) == (1, 1.0)
+            assert (rig.engines.waiting(A), rig.engines.waiting(B)) == (1, 0)
+        assert rig.engines.waiting_s(A) == 0.0
+
+
 async def test_the_fallback_is_the_next_that_is_ready_and_hears_the_language() -> None:
     async with running({A: B, B: C, C: A}, faults={B: "no weights"}) as rig:
         assert rig.engines.heirs(A, None)[0] == C

@@ -97,6 +97,7 @@ def _strategy(config: Config) -> Strategy:
                 languages=route.languages,
                 max_sample_rate=route.max_sample_rate,
                 min_waiting=route.min_waiting,
+                min_waiting_s=route.min_waiting_s,
                 prefer=route.prefer,
             )
             for route in it.routes

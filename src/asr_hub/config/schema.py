@@ -333,6 +333,8 @@ class Route(Section):
     """Hertz: 8000 is the telephone."""
     min_waiting: Annotated[int, Field(ge=0)] = 0
     """So many utterances wait for a slot of the default provider."""
+    min_waiting_s: Annotated[float, Field(ge=0)] = 0.0
+    """The first of them waits for so many seconds."""
     prefer: Literal["order", "load", "cost"] = "order"
     """Among `providers`: the first that can hear, the one with the most free slots, or the one of the least `cost`."""
 

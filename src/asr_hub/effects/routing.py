@@ -20,6 +20,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Hertz of the session's audio."""
     waiting: int
     """Utterances that wait for a slot of the default provider."""
+    waiting_s: float = 0.0
+    """How long the first of them waits, in seconds."""
 
 
 class Place(NamedTuple):
@@ -78,6 +80,10 @@ def _fits(route: Route, situation: Situation) -> str | None:
         if situation.waiting < route.min_waiting:
             return None
         reasons.append(f"{situation.waiting} utterances wait")
+    if route.min_waiting_s:
+        if situation.waiting_s < route.min_waiting_s:
+            return None
+        reasons.append(f"an utterance waits for {situation.waiting_s:.1f} s")
     return ", ".join(reasons) or "the route for everything"
 
 

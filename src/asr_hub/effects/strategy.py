@@ -44,6 +44,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Hertz of the session's audio."""
     min_waiting: int = 0
     """Utterances that wait for a slot of the default provider."""
+    min_waiting_s: float = 0.0
+    """How long the first of them waits, in seconds."""
     prefer: str = "order"
     """`order`, `load` (the most free slots) or `cost` (the cheapest)."""
 

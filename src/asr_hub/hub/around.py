@@ -202,6 +202,7 @@ class Around:
             language=language,
             sample_rate=record.format.sample_rate,
             waiting=self._engines.waiting(self._default()),
+            waiting_s=self._engines.waiting_s(self._default()),
         )
         places = {
             name: self._place(name, language)

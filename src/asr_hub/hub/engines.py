@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -67,7 +68,9 @@ class Engines:
         self._heard: dict[ProviderName, str] = {}
         """What each heard in its self-test."""
         self._retries: dict[ProviderName, asyncio.Task[None]] = {}
-        self._waiting: Counter[ProviderName] = Counter()
+        self._lines: dict[ProviderName, dict[int, float]] = {}
+        """When each who waits for a slot of a provider began to; the first in line stands first."""
+        self._places = itertools.count()
         self._users: Counter[int] = Counter()
         """Utterances that each provider hears, by its identity: one name may stand for two while one retires."""
         self._idle = asyncio.Event()
@@ -113,16 +116,22 @@ class Engines:
 
     def waiting(self, name: ProviderName) -> int:
         """Utterances that wait for a slot of this provider."""
-        return self._waiting[name]
+        return len(self._lines.get(name, ()))
+
+    def waiting_s(self, name: ProviderName) -> float:
+        """How long the first of them waits, in seconds; 0 where nobody does."""
+        began = next(iter(self._lines.get(name, {}).values()), None)
+        return 0.0 if began is None else max(0.0, self._now() - began)
 
     @contextlib.contextmanager
     def in_line(self, name: ProviderName) -> Iterator[None]:
         """Count an utterance as waiting while the block runs."""
-        self._waiting[name] += 1
+        line, place = self._lines.setdefault(name, {}), next(self._places)
+        line[place] = self._now()
         try:
             yield
         finally:
-            self._waiting[name] -= 1
+            del line[place]
 
     @contextlib.contextmanager
     def using(self, provider: Provider) -> Iterator[None]:

@@ -37,7 +37,7 @@ class SessionOpened(SessionEvent, frozen=True, tag="[Session] Opened"):
     protocol: str
     language: str | None = None
     hotwords: tuple[str, ...] = ()
-    hotword_weights: dict[str, float] = {}
+    hotword_weights: dict[str, float] = msgspec.field(default_factory=dict)
     """Those other than 1, by word."""
     partials: bool = True
     levels: bool = False
