@@ -16,6 +16,7 @@ from asr_hub.model import Pass, ProviderName
 from asr_hub.providers.scripted import Scripted
 from asr_hub.store.slices.sessions import SessionClosed, SessionConfigured, SessionWarned
 from asr_hub.store.slices.transcripts import (
+    DecisionUndone,
     HotwordsMatched,
     PassFailed,
     TextSuppressed,
@@ -201,6 +202,24 @@ async def test_what_the_engine_said_can_be_had_back(tasks: asyncio.TaskGroup) ->
     assert utterance is not None and utterance.final is not None and utterance.final.text == MEANT
     before = undoing(utterance)
     assert before is not None and before.text == HEARD
+
+
+async def test_a_pass_that_comes_after_somebody_wanted_what_the_engine_said_is_not_told(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    second = Scripted(SECOND_LOOK, {"transcript": HEARD.split(), "faults": {"late_s": 0.2}})
+    await second.start()
+    around = Around(await scripted(NAME, HEARD), tasks, strategy=Strategy(accurate=Accurate(providers=(SECOND_LOOK,))))
+    around.give(SECOND_LOOK, second)
+    around.dispatch(SessionConfigured(session=ID, hotwords=("Zermatt",), language="en"))
+    rig = Rig(around)
+    rig.speak(0, HISS)
+    await around.until(UtteranceFinalized)
+    around.dispatch(DecisionUndone(session=ID, utterance=1))
+    rig.recogniser.close("client", lambda: 0)
+    await around.until(SessionClosed)
+    assert [failed.code for failed in around.said(PassFailed)] == ["undone"]
+    assert not around.said(UtteranceCorrected) and not around.errors
 
 
 async def test_an_engine_that_knows_hotwords_is_not_mended(tasks: asyncio.TaskGroup) -> None:

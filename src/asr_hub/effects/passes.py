@@ -15,11 +15,12 @@ from asr_hub.effects.failover import Engines, MemoryOfAnEngine
 from asr_hub.effects.hearing import Times, hear, obey_cancel
 from asr_hub.effects.strategy import Accurate
 from asr_hub.effects.utterance import Utterance
-from asr_hub.errors import HubError, PassLate, ProviderUnavailable, unwrapped
+from asr_hub.errors import HubError, PassLate, PassRefused, ProviderUnavailable, unwrapped
 from asr_hub.model import Hypothesis, Pass, ProviderName, SessionId
 from asr_hub.providers.base import Provider, RecognitionOptions
 from asr_hub.store.slices.sessions import Session
 from asr_hub.store.slices.transcripts import PassFailed, UtteranceCorrected
+from asr_hub.store.slices.transcripts import Utterance as Told
 from asr_hub.telemetry import logs
 from asr_hub.text.rover import vote
 
@@ -39,6 +40,10 @@ class Around(Engines, Protocol):
     """What later passes need of the hub."""
 
     def record(self, session: SessionId) -> Session | None: ...
+
+    def told(self, session: SessionId, number: int) -> Told | None:
+        """What was told of an utterance, as the store has it now."""
+        ...
 
     async def correct(
         self, text: str, *, language: str | None, context: Sequence[str], names: Sequence[str]
@@ -132,6 +137,14 @@ class Passes:
                 heard = await self._next(reading)
                 if heard is None:
                     continue
+                known = self._around.told(self._session, reading.utterance.number or 0)
+                if known is not None and _is_undone(known):
+                    refusal = PassRefused("somebody wants what the engine said", code="undone")
+                    self._failed(reading, heard.pass_, heard.provider, refusal)
+                    continue
+                if known is not None and known.latest is not None:
+                    # Others may have revised it meanwhile.
+                    heard = replace(heard, revision=max(heard.revision, known.latest.revision + 1))
                 reading.hypothesis = heard
                 self._say(reading, heard)
             self._remember(reading)
@@ -286,3 +299,7 @@ async def _at_most(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise PassLate(f"no answer within {seconds:g} s") from None
+
+
+def _is_undone(told: Told) -> bool:
+    return any(decision is not None and decision.is_undone for decision in (told.suppressed, told.matched))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from asr_hub.effects.failover import Engines
+from asr_hub.effects import passes
 from asr_hub.effects.passes import Reading
 from asr_hub.effects.utterance import Utterance
 from asr_hub.errors import HubError
@@ -24,7 +24,7 @@ LONGEST_S = 10.0
 """Seconds after which nobody waits for the name any more."""
 
 
-class Around(Engines, Protocol):
+class Around(passes.Around, Protocol):
     """What naming speakers needs of the hub."""
 
     async def speaker(self, session: SessionId, pcm: bytes, rate: int, spoken_s: float) -> str | None:
@@ -98,8 +98,12 @@ class SpeakerNames:
         if reading is None:
             self._names[number] = speaker
             return
-        reading.hypothesis = replace(reading.hypothesis, speaker=speaker, revision=reading.hypothesis.revision + 1)
         around = self._around
+        known = around.told(self._session, number)
+        if known is not None and known.latest is not None:
+            # Others may have revised it meanwhile; a name changes none of their words.
+            reading.hypothesis = known.latest
+        reading.hypothesis = replace(reading.hypothesis, speaker=speaker, revision=reading.hypothesis.revision + 1)
         around.dispatch(
             UtteranceCorrected(
                 at=around.now(),

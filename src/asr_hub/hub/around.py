@@ -25,6 +25,7 @@ from asr_hub.store.slices.hotwords import Preferred, select_preferred
 from asr_hub.store.slices.providers import select_provider
 from asr_hub.store.slices.scores import select_latency, select_score
 from asr_hub.store.slices.sessions import Session, select_session
+from asr_hub.store.slices.transcripts import Utterance, select_utterance
 
 
 class Corrector(Protocol):
@@ -140,6 +141,9 @@ class Around:
 
     def record(self, session: SessionId) -> Session | None:
         return select_session(self._store.state, session)
+
+    def told(self, session: SessionId, number: int) -> Utterance | None:
+        return select_utterance(self._store.state, session, number)
 
     def hotwords(self, record: Session) -> Preferred:
         return select_preferred(
