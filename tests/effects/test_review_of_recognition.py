@@ -10,14 +10,18 @@ import pytest
 from tests.effects.around import NAME, RATE, Around, Rig
 
 from asr_hub.audio.operators.base import SpeechEnd
+from asr_hub.effects.breaking import BreakerPolicy
 from asr_hub.effects.hedging import first_of
-from asr_hub.effects.recognition import Listening
+from asr_hub.effects.recognition import Listening, Recogniser
+from asr_hub.effects.strategy import Accurate, Hedge, Patience, Strategy
 from asr_hub.errors import ProviderDied
-from asr_hub.model import AudioFrame, Hypothesis, ProviderName
+from asr_hub.model import AudioFormat, AudioFrame, Hypothesis, Pass, ProviderName, SessionId
 from asr_hub.providers.base import RecognitionOptions
 from asr_hub.providers.scripted import Scripted, ScriptedStream
-from asr_hub.store.slices.sessions import SessionClosed
-from asr_hub.store.slices.transcripts import RecognitionFailed, UtteranceFinalized
+from asr_hub.store.slices.breakers import AttemptFailed
+from asr_hub.store.slices.scores import LATENCIES_NEEDED, FinalHedged, select_score
+from asr_hub.store.slices.sessions import SessionClosed, SessionOpened
+from asr_hub.store.slices.transcripts import HypothesisRevised, RecognitionFailed, UtteranceFinalized
 
 pytestmark = pytest.mark.unit
 
@@ -116,7 +120,8 @@ async def test_an_engine_that_breaks_off_by_itself_is_replaced(
     around.give(SPARE, spare, is_heir=True)
     rig = Rig(around)
     end = rig.speak(0, ends=False)
-    await asyncio.sleep(0.01)
+    for _ in range(100):
+        await asyncio.sleep(0)
     rig.recogniser.end(SpeechEnd(end))
     (final,) = await around.until(UtteranceFinalized)
     assert final.hypothesis.provider == SPARE and len(final.hypothesis.text.split()) == 5
@@ -165,7 +170,8 @@ async def test_who_is_cancelled_again_and_again_waits_for_both_all_the_same() ->
     race = asyncio.create_task(
         first_of(slow("main"), lambda: slow("second"), when=over, after=0.0, wanted=lambda: True)
     )
-    await asyncio.sleep(0.01)
+    for _ in range(20):
+        await asyncio.sleep(0)
     for _ in range(3):
         race.cancel()
         for _ in range(3):
@@ -173,3 +179,126 @@ async def test_who_is_cancelled_again_and_again_waits_for_both_all_the_same() ->
     with pytest.raises(asyncio.CancelledError):
         await race
     assert sorted(left) == ["main", "second"]
+
+
+async def test_of_finals_that_are_late_in_one_moment_no_more_than_the_share_is_asked_for_twice(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    """An engine that stalls is late for all sessions at once."""
+    around, _ = await hedged(tasks, share=0.1)
+    around._provider = await scripted(no_final=True)
+    sessions = [SessionId(f"s{number}") for number in range(20)]
+    rigs = []
+    for session in sessions:
+        around.dispatch(SessionOpened(session=session, provider=NAME, format=AudioFormat(), protocol="t"))
+        rigs.append(Rig(around))
+        rigs[-1].recogniser = Recogniser(session, around, on_room=lambda: None)
+        rigs[-1].speak(0, ends=False)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    for rig in rigs:
+        rig.recogniser.end(SpeechEnd(RATE))
+    await around.until(UtteranceFinalized, LATENCIES_NEEDED + 2)
+    score = select_score(around.store.state, NAME)
+    assert score is not None and score.hedged <= 0.1 * (score.finals + score.lost + 1)
+    for rig in rigs:
+        await rig.recogniser.stop()
+
+
+async def test_an_engine_that_fails_while_another_is_asked_besides_is_held_to_account(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    around, rig = await hedged(tasks, share=1.0, late_s=0.05)
+    around._provider = first = await scripted(no_final=True)
+    rig.speak(RATE * 100)
+    await around.until(FinalHedged)
+    for stream in tuple(first._streams):
+        stream.fail(ProviderDied("it died"))
+    finals = await around.until(UtteranceFinalized, LATENCIES_NEEDED + 1)
+    assert finals[-1].hypothesis.provider == SPARE
+    assert [(fact.provider, fact.code) for fact in around.said(AttemptFailed)] == [(NAME, ProviderDied.code)]
+
+
+async def test_a_final_is_numbered_after_what_the_engine_that_was_too_late_has_shown(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    class Chatty(ScriptedStream):
+        """Knows no end."""
+
+        async def end_utterance(self) -> None:
+            while True:
+                await asyncio.sleep(0)
+                self._tell(is_final=False)
+
+    around, rig = await hedged(tasks, share=1.0)
+    around._provider = await odd(Chatty)
+    rig.speak(RATE * 100)
+    finals = await around.until(UtteranceFinalized, LATENCIES_NEEDED + 1)
+    final = finals[-1]
+    shown = [e.hypothesis.revision for e in around.said(HypothesisRevised) if e.utterance == final.utterance]
+    assert final.hypothesis.provider == SPARE and shown and final.hypothesis.revision > max(shown)
+
+
+async def test_a_final_is_numbered_after_the_reading_that_was_shown_while_a_later_pass_was_waited_for(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    around = Around(
+        await scripted(),
+        tasks,
+        strategy=Strategy(accurate=Accurate(providers=(SPARE,))),
+        wait_for=Pass.ACCURATE,
+    )
+    spare = Scripted(SPARE, {"faults": {"fail_after_ms": 0}})
+    await spare.start()
+    around.give(SPARE, spare)
+    Rig(around).speak(0)
+    (final,) = await around.until(UtteranceFinalized)
+    shown = [e.hypothesis.revision for e in around.said(HypothesisRevised)]
+    assert final.hypothesis.revision > shown[-1] and shown == sorted(set(shown))
+
+
+async def test_how_fast_an_engine_is_does_not_depend_on_what_its_final_is_held_back_for(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    around = Around(
+        await scripted(),
+        tasks,
+        strategy=Strategy(accurate=Accurate(providers=(SPARE,))),
+        wait_for=Pass.ACCURATE,
+    )
+
+    class Slow(ScriptedStream):
+        async def end_utterance(self) -> None:
+            around.time += 7.0
+            await super().end_utterance()
+
+    spare = await odd(Slow)
+    around.give(SPARE, spare)
+    Rig(around).speak(0)
+    (final,) = await around.until(UtteranceFinalized)
+    assert (final.hypothesis.provider, final.latency_ms) == (SPARE, 7000)
+    first, second = (select_score(around.store.state, name) for name in (NAME, SPARE))
+    assert first is not None and first.latencies_ms == (0,) and second is None
+
+
+async def hedged(tasks: asyncio.TaskGroup, *, share: float, late_s: float = 0.0) -> tuple[Around, Rig]:
+    """An engine that was fast so far, and another one that is asked besides, as soon as an utterance is over."""
+    around = Around(await scripted(), tasks, policy=BreakerPolicy(failures=16))
+    spare = Scripted(SPARE, {"faults": {"late_s": late_s}})
+    await spare.start()
+    around.give(SPARE, spare)
+    rig = Rig(around)
+    at = 0
+    for number in range(LATENCIES_NEEDED):
+        at = rig.speak(at)
+        await around.until(UtteranceFinalized, number + 1)
+    around.strategy = Strategy(
+        hedge=Hedge(provider=SPARE, share=share, min_ms=0), patience=Patience(attempts=1, stall_s=50.0)
+    )
+    return around, rig
+
+
+async def scripted(**faults: Any) -> Scripted:
+    provider = Scripted(NAME, {"faults": faults})
+    await provider.start()
+    return provider

@@ -138,9 +138,11 @@ class Failover:
     async def _attempt(self, utterance: Utterance, name: ProviderName, record: Session, *, has_heir: bool) -> Heard:
         late = self._around.late_after(name, record.language)
         main = self._hear(utterance, utterance.main, name, record, self.memory, has_heir=has_heir, is_shown=True)
-        if late is None:
-            return await main
-        return await self._hedge(utterance, name, record, main, late)
+        heard = await main if late is None else await self._hedge(utterance, name, record, main, late)
+        # Counted when nobody hears any more: the one that was too late may have shown something in between.
+        self._revision += 1
+        hypothesis = replace(heard.hypothesis, revision=self._revision, stable=len(heard.hypothesis.text))
+        return heard._replace(hypothesis=hypothesis)
 
     async def _hedge(
         self,
@@ -152,12 +154,26 @@ class Failover:
     ) -> Heard:
         memory = dict(self.memory)
         number = utterance.number or 0
+        around = self._around
+        failures: list[HubError] = []
 
-        async def second() -> Heard:
-            around = self._around
+        async def first() -> Heard:
+            try:
+                return await main
+            except HubError as exc:
+                failures.append(exc)
+                raise
+
+        def wanted() -> bool:
+            """Said at once: of many that are late in one moment, each sees what the others have asked for."""
+            if not late.is_affordable():
+                return False
             around.dispatch(
                 FinalHedged(at=around.now(), session=self._session, utterance=number, provider=name, to=late.provider)
             )
+            return True
+
+        async def second() -> Heard:
             reader = utterance.reader()
             try:
                 return await self._hear(utterance, reader, late.provider, record, memory, has_heir=True, is_shown=False)
@@ -168,10 +184,11 @@ class Failover:
             finally:
                 utterance.leave(reader)
 
-        heard = await first_of(main, second, when=utterance.over, after=late.after_s, wanted=late.is_affordable)
+        heard = await first_of(first(), second, when=utterance.over, after=late.after_s, wanted=wanted)
         if heard.hypothesis.provider == late.provider:
             self.memory.update(memory)
-            around = self._around
+            for failure in failures:
+                around.failed(name, self._session, number, failure)
             around.dispatch(
                 HedgeWon(
                     at=around.now(),
@@ -199,7 +216,7 @@ class Failover:
         patience = self._around.strategy.patience
         stall = min(patience.stall_s, patience.stall_with_heir_s) if has_heir else patience.stall_s
         options = replace(self._options(provider, utterance, record), patient=not has_heir)
-        heard = await hear(
+        return await hear(
             self._around,
             provider,
             name,
@@ -211,9 +228,6 @@ class Failover:
             on_partial=lambda hypothesis: self._revise(utterance, hypothesis),
             on_room=self._on_room if is_shown else _nothing,
         )
-        self._revision += 1
-        hypothesis = replace(heard.hypothesis, revision=self._revision, stable=len(heard.hypothesis.text))
-        return heard._replace(hypothesis=hypothesis)
 
     # What is said.
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from asr_hub.audio.operators.base import SpeechEnd
-from asr_hub.effects import passes, settling, shadowing, speakers
+from asr_hub.effects import settling, shadowing, speakers
 from asr_hub.effects.failover import Failover
 from asr_hub.effects.hearing import Heard, Times, obey_cancel, spot
 from asr_hub.effects.languages import Languages
@@ -54,7 +54,7 @@ class Listening(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds: silence that ends an utterance."""
 
 
-class Surroundings(passes.Around, settling.Around, shadowing.Around, speakers.Around, Protocol):
+class Surroundings(settling.Around, shadowing.Around, speakers.Around, Protocol):
     """What a recogniser needs of the hub."""
 
     wake_word: Listening | None
@@ -226,18 +226,23 @@ class Recogniser:
             return
         speaker = self._speakers.ask(utterance)
         heard = await self._recognise(utterance, record)
+        by, heard_ms = heard.hypothesis.provider, self._since(utterance)
         reading = self._passes.begin(utterance, await self._settling.first(utterance, heard, record))
         if record.wait_for is not Pass.FAST and reading.left:
             if record.partials:
                 self._show(reading)
+            first = reading.hypothesis
             await self._passes.upto(reading, record.wait_for)
+            if reading.hypothesis is first:
+                # It was shown under its number.
+                reading.hypothesis = _replace(first, revision=first.revision + 1)
         # Last, and told at once: a name that comes before the final is no revision.
         await self._speakers.name(reading, speaker)
-        self._tell(utterance, reading, record)
+        self._tell(utterance, reading, record, by, heard_ms)
 
-    def _tell(self, utterance: Utterance, reading: Reading, record: Session) -> None:
+    def _tell(self, utterance: Utterance, reading: Reading, record: Session, by: ProviderName, heard_ms: int) -> None:
         assert utterance.ended is not None and utterance.number is not None
-        latency_ms = round(1000 * (self._around.monotonic() - utterance.ended_at))
+        latency_ms = self._since(utterance)
         self._say(
             UtteranceFinalized(
                 at=self._around.now(),
@@ -246,6 +251,8 @@ class Recogniser:
                 hypothesis=reading.hypothesis,
                 reason=utterance.ended.reason,
                 latency_ms=latency_ms,
+                heard_by=by,
+                heard_ms=heard_ms,
             )
         )
         self._identify(reading)
@@ -255,6 +262,10 @@ class Recogniser:
                 shadowing.Told(self._session, utterance.number, utterance, reading.hypothesis, latency_ms, options)
             )
             self._passes.later(reading)
+
+    def _since(self, utterance: Utterance) -> int:
+        """Milliseconds from the end of its audio."""
+        return round(1000 * (self._around.monotonic() - utterance.ended_at))
 
     async def _recognise(self, utterance: Utterance, record: Session) -> Heard:
         if utterance.ended is not None and utterance.end_sample == utterance.start:

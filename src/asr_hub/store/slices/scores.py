@@ -87,7 +87,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     provider: ProviderName
     finals: int = 0
     latencies_ms: tuple[int, ...] = ()
-    """From the end of an utterance to its final, oldest first, at most `LATENCIES_KEPT`."""
+    """From the end of an utterance to its first reading, oldest first, at most `LATENCIES_KEPT`."""
     hedged: int = 0
     """Finals for which another one was asked besides"""
     lost: int = 0
@@ -190,11 +190,12 @@ def select_comparisons(state: State, provider: ProviderName) -> tuple[Comparison
 
 @scores.on(UtteranceFinalized)
 def _finalized(part: Scores, event: UtteranceFinalized) -> Scores:
-    name = event.hypothesis.provider
+    # What a final is held back for, a later pass or the name of a speaker, says nothing of the engine that heard it.
+    name = event.hypothesis.provider if event.heard_by is None else event.heard_by
     if not name:
         return part
     score = part.providers.get(name) or Score(provider=name)
-    latencies = _ring(score.latencies_ms, event.latency_ms)
+    latencies = _ring(score.latencies_ms, event.latency_ms if event.heard_ms is None else event.heard_ms)
     return _put(part, replace(score, finals=score.finals + 1, latencies_ms=latencies, scored_at=event.at))
 
 

@@ -34,6 +34,10 @@ class UtteranceFinalized(SessionEvent, frozen=True, tag="[Transcript] Finalized"
     hypothesis: Hypothesis
     reason: EndpointReason
     latency_ms: int | None = None
+    heard_by: ProviderName | None = None
+    """Who read it first; later passes may have been waited for. None: the provider of the hypothesis."""
+    heard_ms: int | None = None
+    """From the end of the utterance's audio to the first reading."""
 
 
 class UtteranceCorrected(SessionEvent, frozen=True, tag="[Transcript] Corrected"):
@@ -279,7 +283,9 @@ def _suppressed(transcript: Transcript, event: TextSuppressed) -> Transcript:
 @transcripts.updates(HotwordsMatched)
 def _matched(transcript: Transcript, event: HotwordsMatched) -> Transcript:
     known = _utterance(transcript, event.utterance)
-    return _put(transcript, replace(known, matched=Matched(event.replacements, event.before)))
+    # What somebody took back stays so, whatever a later pass matches.
+    is_undone = known.matched is not None and known.matched.is_undone
+    return _put(transcript, replace(known, matched=Matched(event.replacements, event.before, is_undone)))
 
 
 @transcripts.updates(DecisionUndone)
