@@ -50,9 +50,9 @@ def real_clip() -> bytes:
     """Utterances that do not all begin while the same engine is configured."""
     if not clips():
         return packaged_clip("demo").pcm + silence(0.8)
-    pauses = {"0880": 3.2, "0870": 0.8}
+    pauses = {"0880": 3.2, "0870": 0.8, "0930": 0.8}
     return silence(0.2) + b"".join(
-        clip(f"austen_64kb-{name}.wav").pcm() + silence(pauses[name]) for name in ("0880", "0870", "0880")
+        clip(f"austen_64kb-{name}.wav").pcm() + silence(pauses[name]) for name in ("0880", "0870", "0930")
     )
 
 
