@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from asr_hub.errors import HubError, NotFound, ProviderUnavailable
+from asr_hub.errors import ConfigError, HubError, NotFound, ProviderUnavailable
+from asr_hub.hub import engines
 from asr_hub.hub.engines import Engines
 from asr_hub.model import ProviderName
 from asr_hub.providers.base import Condition, State
@@ -152,3 +153,31 @@ async def test_an_unknown_name_is_told_what_there_is() -> None:
             rig.engines.get(ProviderName("d"))
         error: HubError = caught.value
         assert error.code == "unknown-provider"
+
+
+async def test_a_setting_that_is_found_wrong_while_the_hub_runs_does_not_end_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Weights that were fetched between two tries may not fit the settings: then one provider is missing, and no more."""
+    monkeypatch.setattr(engines, "FIRST_RETRY_S", 0.001)
+    async with asyncio.TaskGroup() as tasks:
+        rig = Rig(tasks, {})
+        rig.faults[B] = "no weights"
+        make, tries = rig._make, iter((None, ConfigError("providers.b.settings: no such language"), None))
+
+        def changing(name: ProviderName) -> Moody:
+            if name != B:
+                return make(name)
+            if (fault := next(tries)) is not None:
+                del rig.faults[B]
+                raise fault
+            return make(name)
+
+        monkeypatch.setattr(rig, "_make", changing)
+        await rig.engines.start()
+        while ProviderReady not in rig.kinds(B):
+            await asyncio.sleep(0)
+        failed = [event for event in rig.said if isinstance(event, ProviderFailed)]
+        assert [event.code for event in failed] == [ProviderUnavailable.code, ConfigError.code]
+        assert "no such language" in failed[1].message
+        await rig.engines.aclose()

@@ -250,7 +250,7 @@ class Engines:
         started[name] = Started(provider, kind, began, heard)
 
     async def _start_or_retry(self, name: ProviderName) -> None:
-        if not await self._start(name, FIRST_RETRY_S):
+        if not await self._start(name, FIRST_RETRY_S, is_first=True):
             self._retries[name] = self._spawn(self._retry(name), f"retry {name}")
 
     async def _retry(self, name: ProviderName) -> None:
@@ -261,15 +261,16 @@ class Engines:
             if await self._start(name, pause):
                 return
 
-    async def _start(self, name: ProviderName, retry_in: float) -> bool:
+    async def _start(self, name: ProviderName, retry_in: float, *, is_first: bool = False) -> bool:
+        """Whether it is ready now. Raises ConfigError at the first try; later that would end a hub that hears."""
         kind, make = self._makers[name]
         self._began[name] = self._now()
         self._dispatch(ProviderStarting(at=self._began[name], provider=name, kind=kind))
         try:
             provider, heard = await self._begin(name, kind, make)
-        except ConfigError:
-            raise
         except HubError as fault:
+            if is_first and isinstance(fault, ConfigError):
+                raise
             self._faults[name] = str(fault)
             self._dispatch(
                 ProviderFailed(at=self._now(), provider=name, code=fault.code, message=str(fault), retry_in=retry_in)
