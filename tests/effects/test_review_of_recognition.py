@@ -16,7 +16,7 @@ from asr_hub.effects.recognition import Listening, Recogniser
 from asr_hub.effects.strategy import Accurate, Hedge, Patience, Strategy
 from asr_hub.errors import ProviderDied
 from asr_hub.model import AudioFormat, AudioFrame, Hypothesis, Pass, ProviderName, SessionId
-from asr_hub.providers.base import RecognitionOptions
+from asr_hub.providers.base import Provider, RecognitionOptions
 from asr_hub.providers.scripted import Scripted, ScriptedStream
 from asr_hub.store.slices.breakers import AttemptFailed
 from asr_hub.store.slices.scores import LATENCIES_NEEDED, FinalHedged, select_score
@@ -279,6 +279,44 @@ async def test_how_fast_an_engine_is_does_not_depend_on_what_its_final_is_held_b
     assert (final.hypothesis.provider, final.latency_ms) == (SPARE, 7000)
     first, second = (select_score(around.store.state, name) for name in (NAME, SPARE))
     assert first is not None and first.latencies_ms == (0,) and second is None
+
+
+@pytest.mark.parametrize("providers", [(SPARE,), (SPARE, NAME)])
+async def test_a_defect_in_a_pass_that_is_waited_for_costs_no_final(
+    tasks: asyncio.TaskGroup, providers: tuple[ProviderName, ...]
+) -> None:
+    class Torn(Around):
+        def provider(self, name: ProviderName) -> Provider:
+            if name == SPARE:
+                raise KeyError("a defect")
+            return super().provider(name)
+
+    strategy = Strategy(accurate=Accurate(providers=providers))
+    around = Torn(await scripted(), tasks, strategy=strategy, wait_for=Pass.ACCURATE)
+    rig = Rig(around)
+    rig.speak(rig.speak(0))
+    finals = await around.until(UtteranceFinalized, 2)
+    assert all(final.hypothesis.text for final in finals) and not around.broken
+    rig.recogniser.clear(3 * RATE, RATE)
+    rig.recogniser.close("bye", lambda: 0)
+    await around.until(SessionClosed)
+
+
+async def test_the_name_of_who_was_cut_off_is_forgotten(tasks: asyncio.TaskGroup) -> None:
+    class Named(Around):
+        async def speaker(self, *_: Any) -> str | None:
+            return "S1"
+
+    around = Named(await scripted(no_final=True), tasks, strategy=Strategy(speakers=True))
+    rig = Rig(around)
+    end = rig.speak(0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    speakers = rig.recogniser._speakers
+    assert speakers._names == {1: "S1"}
+    rig.recogniser.clear(end, RATE)
+    assert not speakers._names
+    await rig.recogniser.stop()
 
 
 async def hedged(tasks: asyncio.TaskGroup, *, share: float, late_s: float = 0.0) -> tuple[Around, Rig]:

@@ -114,6 +114,29 @@ async def test_what_a_provider_tells_before_it_is_ready_is_nobodys_business() ->
             rig.engines.get(A)
 
 
+async def test_an_engine_that_never_answers_its_self_test_holds_up_nobody() -> None:
+    said: list[Event] = []
+    made: list[Scripted] = []
+
+    def make() -> Scripted:
+        made.append(Scripted(A, {"faults": {"no_final": not made}}))
+        return made[-1]
+
+    async with asyncio.TaskGroup() as tasks:
+        engines = Engines(
+            {A: ("scripted", make)},
+            dispatch=said.append,
+            spawn=lambda work, name: tasks.create_task(work, name=name),
+            now=lambda: 0.0,
+            self_test_s=0.05,
+        )
+        await engines.start()
+        (failed,) = [event for event in said if isinstance(event, ProviderFailed)]
+        assert failed.code == "provider-timeout" and "self-test" in failed.message and failed.retry_in
+        assert made[0].slots.used == 0
+        await engines.aclose()
+
+
 async def test_who_waits_is_counted_and_the_first_tells_how_long() -> None:
     async with running() as rig:
         assert (rig.engines.waiting(A), rig.engines.waiting_s(A)) == (0, 0.0)
@@ -158,7 +181,7 @@ async def test_an_unknown_name_is_told_what_there_is() -> None:
 async def test_a_setting_that_is_found_wrong_while_the_hub_runs_does_not_end_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Weights that were fetched between two tries may not fit the settings: then one provider is missing, and no more."""
+    """Weights that were fetched between two tries may not fit the settings: one provider is missing, and no more."""
     monkeypatch.setattr(engines, "FIRST_RETRY_S", 0.001)
     async with asyncio.TaskGroup() as tasks:
         rig = Rig(tasks, {})
@@ -175,8 +198,8 @@ async def test_a_setting_that_is_found_wrong_while_the_hub_runs_does_not_end_it(
 
         monkeypatch.setattr(rig, "_make", changing)
         await rig.engines.start()
-        while ProviderReady not in rig.kinds(B):
-            await asyncio.sleep(0)
+        await rig.engines._retries[B]
+        assert ProviderReady in rig.kinds(B)
         failed = [event for event in rig.said if isinstance(event, ProviderFailed)]
         assert [event.code for event in failed] == [ProviderUnavailable.code, ConfigError.code]
         assert "no such language" in failed[1].message

@@ -196,14 +196,15 @@ class Passes:
         return replace(elected, provider=VOTE)
 
     async def _read_by(self, accurate: Accurate, utterance: Utterance, record: Session) -> list[Hypothesis]:
-        """The readings that come in time, in the order of their names. Raises HubError where there is none."""
-        results: dict[ProviderName, Hypothesis | HubError] = {}
+        """The readings that come in time, in the order of their names. Where there is none, raises why."""
+        results: dict[ProviderName, Hypothesis | Exception] = {}
 
         async def read(name: ProviderName) -> None:
             try:
                 async with _at_most(accurate.budget_s):
                     results[name] = await self._read(name, utterance, record)
-            except HubError as exc:
+            except Exception as exc:  # noqa: BLE001 - the others go on; who asked for all of them judges it
+                # Not left to the group: before Python 3.13, one whose child fails leaves its own task cancelled.
                 obey_cancel()
                 results[name] = exc
 
@@ -213,7 +214,7 @@ class Passes:
                     group.create_task(read(name))
         heard = [result for name in accurate.providers if isinstance(result := results[name], Hypothesis)]
         if not heard:
-            raise next(result for result in results.values() if isinstance(result, HubError))
+            raise next(result for result in results.values() if isinstance(result, Exception))
         return heard
 
     async def _read(self, name: ProviderName, utterance: Utterance, record: Session) -> Hypothesis:

@@ -81,7 +81,9 @@ class SpeakerNames:
 
     def drop(self, utterance: Utterance) -> None:
         """It will have no final: its end, for which its question waits, may never come."""
-        if (asked := self._asked.get(utterance.number or 0)) is not None:
+        number = utterance.number or 0
+        self._names.pop(number, None)
+        if (asked := self._asked.get(number)) is not None:
             asked.cancel()
 
     def abandon(self) -> None:
