@@ -61,6 +61,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.protocols
+	$(BIN)/python -m benchmarks.hedging
+	$(BIN)/python -m benchmarks.shadow
 	$(BIN)/python -m benchmarks.wer
 	$(BIN)/python -m benchmarks.wer_engines
 	$(BIN)/python -m benchmarks.engines
