@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from asr_hub.errors import ConfigError, HubError, NotFound, ProviderUnavailable, unwrapped
+from asr_hub.errors import ConfigError, HubError, NotFound, ProviderTimeout, ProviderUnavailable, unwrapped
 from asr_hub.model import ProviderName
 from asr_hub.providers.base import Changing, Condition, Provider, State
 from asr_hub.store.event import Event
@@ -30,6 +30,9 @@ _log = logs.get(__name__)
 
 FIRST_RETRY_S = 2.0
 LONGEST_RETRY_S = 60.0
+
+SELF_TEST_S = 120.0
+"""Seconds that an engine gets for its first clip: a device that compiles its kernels first needs many."""
 
 Make = Callable[[], Provider]
 
@@ -56,7 +59,9 @@ class Engines:
         dispatch: Callable[[Event], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         now: Callable[[], float],
+        self_test_s: float = SELF_TEST_S,
     ) -> None:
+        self._self_test_s = self_test_s
         self._makers = dict(makers)
         self._fallbacks = dict(fallbacks or {})
         self._dispatch = dispatch
@@ -287,7 +292,7 @@ class Engines:
             if isinstance(provider, Changing):
                 provider.watch(functools.partial(self._changed, name, kind, provider))
             await provider.start()
-            return provider, await provider.self_test()
+            return provider, await self._test(name, provider)
         except BaseException as exc:
             if provider is not None:
                 await _close(name, provider)
@@ -295,6 +300,15 @@ class Engines:
                 raise
             # The edge of an engine: its defect must not stop the hub.
             raise ProviderUnavailable(f"{name} failed to start: {exc!r}") from exc
+
+    async def _test(self, name: ProviderName, provider: Provider) -> str:
+        try:
+            async with asyncio.timeout(self._self_test_s):
+                return await provider.self_test()
+        except TimeoutError:
+            raise ProviderTimeout(
+                f"{name}: the self-test was not answered within {self._self_test_s:g} s; see the engine's own log"
+            ) from None
 
     def _put(self, name: ProviderName, provider: Provider, heard: str) -> None:
         self._ready[name] = provider
