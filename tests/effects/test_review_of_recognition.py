@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from typing import Any
 
 import pytest
-from tests.effects.around import NAME, RATE, Around, Rig
+from tests.effects.around import ID, NAME, RATE, Around, Rig
 
 from asr_hub.audio.operators.base import SpeechEnd
+from asr_hub.effects import settling, shadowing
 from asr_hub.effects.breaking import BreakerPolicy
 from asr_hub.effects.hedging import first_of
 from asr_hub.effects.recognition import Listening, Recogniser
-from asr_hub.effects.strategy import Accurate, Hedge, Patience, Strategy
+from asr_hub.effects.strategy import Accurate, Hedge, Patience, Shadow, Strategy
 from asr_hub.errors import ProviderDied
 from asr_hub.model import AudioFormat, AudioFrame, Hypothesis, Pass, ProviderName, SessionId
 from asr_hub.providers.base import Provider, RecognitionOptions
 from asr_hub.providers.scripted import Scripted, ScriptedStream
 from asr_hub.store.slices.breakers import AttemptFailed
-from asr_hub.store.slices.scores import LATENCIES_NEEDED, FinalHedged, select_score
-from asr_hub.store.slices.sessions import SessionClosed, SessionOpened
+from asr_hub.store.slices.scores import LATENCIES_NEEDED, FinalHedged, ShadowCompared, select_score
+from asr_hub.store.slices.sessions import SessionClosed, SessionConfigured, SessionOpened
 from asr_hub.store.slices.transcripts import HypothesisRevised, RecognitionFailed, UtteranceFinalized
 
 pytestmark = pytest.mark.unit
@@ -317,6 +319,31 @@ async def test_the_name_of_who_was_cut_off_is_forgotten(tasks: asyncio.TaskGroup
     rig.recogniser.clear(end, RATE)
     assert not speakers._names
     await rig.recogniser.stop()
+
+
+async def test_what_takes_long_for_a_long_text_is_done_beside_the_loop(
+    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand sessions share the loop."""
+    threads = []
+
+    def watched(work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **more: Any) -> Any:
+            threads.append(threading.get_ident())
+            return work(*args, **more)
+
+        return run
+
+    monkeypatch.setattr(settling, "match", watched(settling.match))
+    monkeypatch.setattr(shadowing, "score", watched(shadowing.score))
+    around = Around(await scripted(), tasks, strategy=Strategy(shadow=Shadow(provider=SPARE)))
+    around.dispatch(SessionConfigured(session=ID, hotwords=("Xylophone",)))
+    spare = Scripted(SPARE, {})
+    await spare.start()
+    around.give(SPARE, spare)
+    Rig(around).speak(0)
+    await around.until(ShadowCompared)
+    assert len(threads) == 2 and threading.get_ident() not in threads
 
 
 async def hedged(tasks: asyncio.TaskGroup, *, share: float, late_s: float = 0.0) -> tuple[Around, Rig]:

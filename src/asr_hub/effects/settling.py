@@ -53,7 +53,7 @@ class Settling:
         if why := self._why_phantom(utterance, hypothesis, await self._sound(utterance, hypothesis), other=None):
             self._suppress(number, hypothesis, why)
             return replace(hypothesis, text="", stable=0, words=(), alternatives=(), confidence=None)
-        return self._polished(self._with_hotwords(number, hypothesis, record), record)
+        return self._polished(await self._with_hotwords(number, hypothesis, record), record)
 
     async def later(self, reading: Reading, heard: Hypothesis) -> Hypothesis:
         """What is told of a later pass. Raises PassRefused where it is a phantom, or hears nothing where words were."""
@@ -66,7 +66,7 @@ class Settling:
                 reading.utterance, heard, await self._sound(reading.utterance, heard), other=before
             ):
                 raise PassRefused(f"{len(heard.text)} characters that are no speech: {why}")
-            heard = self._polished(self._with_hotwords(reading.utterance.number or 0, heard, record), record)
+            heard = self._polished(await self._with_hotwords(reading.utterance.number or 0, heard, record), record)
         return replace(heard, speaker=reading.hypothesis.speaker)
 
     async def _emptied(self, reading: Reading, heard: Hypothesis) -> Hypothesis:
@@ -93,7 +93,7 @@ class Settling:
         evidence = Evidence(sound=sound, speech_share=_speech_share(utterance), other=other)
         return why_phantom(hypothesis, evidence)
 
-    def _with_hotwords(self, number: int, hypothesis: Hypothesis, record: Session) -> Hypothesis:
+    async def _with_hotwords(self, number: int, hypothesis: Hypothesis, record: Session) -> Hypothesis:
         """With hotwords where words sound like them, for an engine that was told of none."""
         around = self._around
         if not around.strategy.match_hotwords or not hypothesis.text or self._knows_hotwords(hypothesis):
@@ -101,7 +101,9 @@ class Settling:
         wanted: Sequence[str] = around.hotwords(record).words
         if not wanted:
             return hypothesis
-        after, replacements = match(hypothesis, wanted, language=hypothesis.language or record.language)
+        language = hypothesis.language or record.language
+        # Half a second for a long text and five hundred hotwords, in which others would wait.
+        after, replacements = await asyncio.to_thread(match, hypothesis, wanted, language=language)
         if not replacements:
             return hypothesis
         facts = tuple(Replacement(it.heard, it.hotword, it.similarity, it.word) for it in replacements)
