@@ -23,6 +23,6 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     can be told.
     """
     tone: float
-    """Share of the energy that lies in the six strongest of a hundred bins, 0 to 1. Above 0.98: whistles and beeps."""
+    """Share of the energy that lies in the six strongest of a hundred bins, 0 to 1. Above 0.99: whistles and beeps."""
     hiss: float
     """How flat the spectrum gets in the flattest tenth, 0 to 1. Consonants make it flat; music alone does not."""

@@ -62,6 +62,29 @@ def test_settings_that_are_wrong_are_told_once(tmp_path: Path) -> None:
     assert "missing " not in done.stdout.replace("is missing", "")
 
 
+@pytest.mark.parametrize(
+    ("corrected", "said"),
+    [
+        ("base_url: nonsense", "`base_url` must be an http or https address"),
+        ("base_url: 'https://example.org/v1'", "https://example.org/v1 is outside this machine"),
+        (
+            "base_url: 'http://127.0.0.1:1/v1', api_key_env: ASR_HUB_NO_KEY",
+            "set the environment variable ASR_HUB_NO_KEY",
+        ),
+    ],
+)
+def test_a_language_model_that_the_hub_would_refuse_is_told(corrected: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "hub.yaml"
+    path.write_text(
+        "provider: a\npolicy: local\nproviders: {a: {kind: scripted}}\n"
+        f"recognition: {{passes: {{corrected: {{model: m, {corrected}}}}}}}\n"
+    )
+    done = runner.invoke(app, ["check", str(path)])
+    assert done.exit_code == 1
+    assert done.stdout.startswith(f"error {path}: recognition.passes.corrected: ")
+    assert said in done.stdout
+
+
 def test_help_says_what_gives_which_status() -> None:
     told = " ".join(runner.invoke(app, ["check", "--help"]).stdout.split())
     assert "missing: weights that are not here" in told and "the status stays 0" in told

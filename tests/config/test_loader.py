@@ -136,6 +136,14 @@ def test_off_is_the_word_off() -> None:
             "audio:\n  endpointing: {pre_roll_s: 2, max_utterance_s: 3}\n",
             "hub.yaml:2: audio.endpointing: `max_utterance_s` must be at least 3.4 with this pre-roll; raise it",
         ),
+        (
+            "recognition:\n  passes: {accurate: {providers: whisper}}\n",
+            "hub.yaml:2: recognition.passes.accurate.providers: is a list, as in [a, b]; there is 'whisper'",
+        ),
+        (
+            "recognition:\n  passes: {accurate: {providers: []}}\n",
+            "hub.yaml:2: recognition.passes.accurate.providers: needs at least 1 in its list",
+        ),
         ("server:\n  <<: 3\n", "hub.yaml:1: server: `<<` takes sections, not a number"),
     ],
 )

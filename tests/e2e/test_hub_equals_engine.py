@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
+from tests.chaos.matrix import IS_FULL
 from tests.client import Client
 from tests.providers.direct import decode
 from tests.speech import Clip, clips, needs_clips
@@ -114,16 +115,21 @@ async def test_every_sample_reaches_the_engine_once_however_the_audio_is_cut() -
 async def test_text_through_the_websocket_is_the_text_of_the_engine(
     sphinx: Serving, engines: ProcessPoolExecutor, group: int
 ) -> None:
-    """Each clip cut in one of the ways: that all ways give the engine the same samples is shown for every clip."""
+    """
+    Each clip cut in one of the ways: that all ways give the engine the same samples is shown above for every clip.
+
+    With ASR_HUB_FULL_MATRIX=1 each clip in every way, which takes a quarter of an hour more.
+    """
     loop = asyncio.get_running_loop()
     gate = asyncio.Semaphore(2)
 
     async def check(place: int, clip: Clip) -> None:
-        pcm, size = clip.pcm(), SIZES[place % len(SIZES)]
+        pcm = clip.pcm()
         async with gate:
             direct = await asyncio.gather(*(loop.run_in_executor(engines, decode, one) for one in utterances(pcm)))
-            heard = await through_the_hub(sphinx, pcm, size, partials=size == "100 ms")
-            assert heard == direct, (clip.file, size)
+            for size in SIZES if IS_FULL else SIZES[place % len(SIZES) :][:1]:
+                heard = await through_the_hub(sphinx, pcm, size, partials=size == "100 ms")
+                assert heard == direct, (clip.file, size)
 
     async with asyncio.TaskGroup() as tasks:
         for place, clip in enumerate(ENGLISH[group::8]):

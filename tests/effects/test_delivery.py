@@ -42,6 +42,17 @@ TABLE = [
         ),
         wire.Error(code="provider", message="died", retryable=True, scope="session"),
     ),
+    (
+        transcripts.UtteranceHandedOn(
+            session=ID,
+            utterance=1,
+            provider=ProviderName("p"),
+            to=ProviderName("q"),
+            code="provider",
+            message="p: died; say it again",
+        ),
+        wire.Warning(code="handed-on", message="p: died; q hears the utterance"),
+    ),
     (sessions.SessionWarned(session=ID, code="c", message="m"), wire.Warning(code="c", message="m")),
     (sessions.SessionClosed(session=ID, reason="close", audio_offset=9), wire.Closed(reason="close", audio_offset=9)),
     (sessions.SessionAttached(session=ID, role=Role.VIEWER, protocol="x"), None),

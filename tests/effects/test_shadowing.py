@@ -251,3 +251,16 @@ async def test_a_defect_of_our_own_costs_one_comparison_and_nothing_else(
     await speak(rig, 1, end)
     await around.shadowing.settled()
     assert "ZeroDivisionError" in skipped(around)[1] and compared(around) == [2]
+
+
+async def test_what_was_said_last_is_compared_and_then_nothing_of_the_session_is_remembered(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    around, rig = await on_trial(tasks, await scripted(TRIAL))
+    await speak(rig, 3)
+    around.forget(ID)
+    await around.shadowing.settled()
+    assert compared(around) == [1, 2, 3]
+    assert around.shadowing._memories == {} and around.shadowing._over == set()
+    around.forget(ID)
+    assert around.shadowing._over == set()

@@ -47,6 +47,8 @@ def sounding(**more: object) -> Evidence:
         ("Subtitles by my own hand", sounding(loudest=-55), "a known phantom; quiet"),
         ("[Music]", KNOWN, "a sound"),
         ("(applause).", KNOWN, "a sound"),
+        ("[Music] [Music](applause)", KNOWN, "a sound"),
+        ("[Music] turn it on [Music]", KNOWN, ""),
         ("【音楽】", KNOWN, "a sound"),
         ("♪ Music ♪", KNOWN, "a sound"),
         ("music", KNOWN, ""),

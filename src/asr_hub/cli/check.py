@@ -15,6 +15,7 @@ from asr_hub.access.exposure import exposure
 from asr_hub.config import schema
 from asr_hub.config.loader import load
 from asr_hub.errors import ConfigError, HubError
+from asr_hub.hub.correcting import settled
 from asr_hub.providers import registry
 from asr_hub.providers.base import Provider
 from asr_hub.providers.policy import stay_inside
@@ -54,7 +55,8 @@ def problems_of(path: Path | None) -> list[str]:
     except ConfigError as exc:
         return str(exc).splitlines()
     place = f"{path}: " if path else ""
-    return [f"{place}{problem}" for problem in (*_access_problems(config), *_engine_problems(config))]
+    problems = (*_access_problems(config), *_engine_problems(config), *_correction_problems(config))
+    return [f"{place}{problem}" for problem in problems]
 
 
 def exposure_of(path: Path | None) -> str | None:
@@ -123,3 +125,13 @@ def _engine_problems(config: schema.Config) -> list[str]:
     if spotter is not None and not spotter.capabilities.wake_words:
         problems.append(f"wake_word.provider: {spotter.name!r} cannot spot phrases; name one that can")
     return problems
+
+
+def _correction_problems(config: schema.Config) -> list[str]:
+    corrected = config.recognition.passes.corrected
+    try:
+        if corrected is not None:
+            settled(corrected, policy=config.policy)
+    except ConfigError as exc:
+        return [str(exc)]
+    return []

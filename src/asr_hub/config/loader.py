@@ -149,6 +149,10 @@ class _Document:
             self._problem(path, "is missing; it has no default")
         elif error["type"] == "model_type":
             self._problem(path, f"is a section with keys below it; {self._got(path, error['input'])}")
+        elif error["type"] == "tuple_type":
+            self._problem(path, f"is a list, as in [a, b]; {self._got(path, error['input'])}")
+        elif error["type"] == "too_short":
+            self._problem(path, f"needs at least {context['min_length']} in its list")
         elif error["type"] == "unknown_provider":
             self._problem(tuple(str(context["key"]).split(".")), error["msg"])
         elif error["type"] == "value_error":

@@ -279,7 +279,7 @@ class Breaker(Section):
     """An engine that keeps failing is spared, and those who speak are spared it."""
 
     failures: Annotated[int, Field(ge=1, le=16)] = 5
-    """So many failed utterances within `window_s` open the breaker: others hear, where there are others."""
+    """So many failed tries in a row, within `window_s`, open the breaker: others hear, where there are others."""
     window_s: Annotated[float, Field(gt=0)] = 60.0
     """Seconds"""
     open_s: Annotated[float, Field(gt=0)] = 10.0

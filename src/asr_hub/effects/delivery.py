@@ -43,7 +43,10 @@ _PROJECTIONS: dict[type[SessionEvent], Callable[[Any], wire.ServerMessage]] = {
         utterance=e.utterance, hypothesis=e.hypothesis, latency_ms=e.latency_ms
     ),
     RecognitionFailed: lambda e: wire.Error(code=e.code, message=e.message, retryable=e.retryable, scope="session"),
-    UtteranceHandedOn: lambda e: wire.Warning(code="handed-on", message=f"{e.message}; {e.to} hears the utterance"),
+    # What to do about the failure stands behind the semicolon, and nobody has to do it.
+    UtteranceHandedOn: lambda e: wire.Warning(
+        code="handed-on", message=f"{e.message.partition('; ')[0]}; {e.to} hears the utterance"
+    ),
     SessionWarned: lambda e: wire.Warning(code=e.code, message=e.message),
     SessionClosed: lambda e: wire.Closed(reason=e.reason, audio_offset=e.audio_offset),
 }

@@ -55,6 +55,10 @@ class Shadowing:
         self._waiting: deque[Told] = deque()
         self._task: asyncio.Task[None] | None = None
         self._memories: dict[SessionId, MemoryOfAnEngine] = {}
+        self._current: SessionId | None = None
+        """Of which an utterance is being compared."""
+        self._over: set[SessionId] = set()
+        """Sessions that have ended, and of which something still waits."""
 
     def add(self, told: Told) -> None:
         """Compare this utterance when there is time, or skip it and say so."""
@@ -78,8 +82,18 @@ class Shadowing:
     def abandon(self) -> None:
         """Compare nothing more; its slot is free in a later turn of the loop."""
         self._waiting.clear()
+        self._over.clear()
+        self._memories.clear()
         if self._task is not None:
             self._task.cancel()
+
+    def forget(self, session: SessionId) -> None:
+        """It is over: when the last of it has been compared, nothing of it is remembered."""
+        if session == self._current or any(told.session == session for told in self._waiting):
+            self._over.add(session)
+        else:
+            self._over.discard(session)
+            self._memories.pop(session, None)
 
     def _why_not(self, told: Told, name: ProviderName) -> str:
         if self._around.is_open(name):
@@ -91,23 +105,32 @@ class Shadowing:
     async def _run(self) -> None:
         while self._waiting:
             told = self._waiting.popleft()
-            shadow = self._around.strategy.shadow
-            # Meanwhile it may have been promoted: then its own finals wait here.
-            if shadow is None or told.final.provider == shadow.provider:
-                continue
-            if why := self._why_not(told, shadow.provider):
-                self._skip(told, shadow.provider, why)
-                continue
+            self._current = told.session
             try:
-                await self._compare(told, shadow.provider)
-            except HubError as exc:
-                obey_cancel()
-                self._around.failed(shadow.provider, told.session, told.number, exc)
-                self._skip(told, shadow.provider, f"{exc.code}: {exc}")
-            except Exception as exc:  # noqa: BLE001 - the edge of a trial: a defect costs one comparison, nothing else
-                obey_cancel()
-                _log.exception("shadow.broke", exc, session=told.session)
-                self._skip(told, shadow.provider, f"it failed in a way it should not: {type(exc).__name__}")
+                await self._try(told)
+            finally:
+                self._current = None
+                if told.session in self._over:
+                    self.forget(told.session)
+
+    async def _try(self, told: Told) -> None:
+        shadow = self._around.strategy.shadow
+        # Meanwhile it may have been promoted: then its own finals wait here.
+        if shadow is None or told.final.provider == shadow.provider:
+            return
+        if why := self._why_not(told, shadow.provider):
+            self._skip(told, shadow.provider, why)
+            return
+        try:
+            await self._compare(told, shadow.provider)
+        except HubError as exc:
+            obey_cancel()
+            self._around.failed(shadow.provider, told.session, told.number, exc)
+            self._skip(told, shadow.provider, f"{exc.code}: {exc}")
+        except Exception as exc:  # noqa: BLE001 - the edge of a trial: a defect costs one comparison, nothing else
+            obey_cancel()
+            _log.exception("shadow.broke", exc, session=told.session)
+            self._skip(told, shadow.provider, f"it failed in a way it should not: {type(exc).__name__}")
 
     async def _compare(self, told: Told, name: ProviderName) -> None:
         around = self._around

@@ -240,6 +240,7 @@ class Around:
 
     def forget(self, session: SessionId) -> None:
         """A session is over."""
+        self.shadowing.forget(session)
         if self.speakers is not None:
             self.speakers.forget(session)
 

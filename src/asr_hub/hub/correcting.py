@@ -20,22 +20,9 @@ class Correcting:
     """One language model for all sessions. `aclose` when the hub ends."""
 
     def __init__(self, it: CorrectedPass, *, policy: str) -> None:
-        """Raises ConfigError: no address, no key in the environment, or an address that the policy forbids."""
-        is_outside = opens_outside(it.base_url)
-        if is_outside and policy == "local":
-            raise ConfigError(
-                f"{_WHERE}: {it.base_url} is outside this machine, and `policy: local` forbids it; "
-                "name a server on this machine, or set `policy: any`"
-            )
-        settings = CorrectionSettings(
-            base_url=it.base_url,
-            model=it.model,
-            api_key_env=it.api_key_env,
-            budget_s=it.budget_s,
-            max_edit_share=it.max_edit_share,
-        )
-        key = checked(_WHERE, settings, os.environ)
-        self._client = Corrector(settings, key=key, is_inside=not is_outside)
+        """Raises ConfigError, as `settled` does."""
+        settings, key = settled(it, policy=policy)
+        self._client = Corrector(settings, key=key, is_inside=not opens_outside(it.base_url))
         self._limits = Limits(max_edit_share=it.max_edit_share)
         self._name = ProviderName(it.model)
 
@@ -55,3 +42,24 @@ class Correcting:
     async def aclose(self) -> None:
         """Corrections under way fail."""
         await self._client.aclose()
+
+
+def settled(it: CorrectedPass, *, policy: str) -> tuple[CorrectionSettings, str]:
+    """
+    How the model is asked, and the key to send, empty where there is none. Opens nothing.
+
+    Raises ConfigError: no address, no key in the environment, or an address that the policy forbids.
+    """
+    if policy == "local" and opens_outside(it.base_url):
+        raise ConfigError(
+            f"{_WHERE}: {it.base_url} is outside this machine, and `policy: local` forbids it; "
+            "name a server on this machine, or set `policy: any`"
+        )
+    settings = CorrectionSettings(
+        base_url=it.base_url,
+        model=it.model,
+        api_key_env=it.api_key_env,
+        budget_s=it.budget_s,
+        max_edit_share=it.max_edit_share,
+    )
+    return settings, checked(_WHERE, settings, os.environ)

@@ -58,7 +58,7 @@ class PhantomLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Share of the audio: where the VAD takes less for speech, nobody spoke."""
     steady: float = 4.0
     """Decibels of movement: what moves less is no speech."""
-    tone: float = 0.985
+    tone: float = 0.992
     """Share of the energy in two tones: above, it is whistles and beeps."""
     no_speech: float = 0.6
     """The engine's probability that nobody spoke: above, and where the text is not sure, nobody did."""
@@ -111,7 +111,7 @@ def _why_no_text(text: str, said: str) -> str:
         return "no letter in it"
     if said in CREDITS:
         return "a credit line"
-    if _BRACKETED.fullmatch(text) and said in SOUNDS:
+    if all(_BRACKETED.fullmatch(part) and letters(part) in SOUNDS for part in _BETWEEN_BRACKETS.split(text.strip())):
         return "a sound, not words"
     return ""
 
@@ -197,3 +197,4 @@ _BRACKETED = re.compile(
     r"\s*(\[.*\]|\(.*\)|（.*）|【.*】|\*.*\*|<.*>|[♪♫♬].*)[\s.。]*",  # noqa: RUF001 - the brackets of Chinese are meant
     re.DOTALL,
 )
+_BETWEEN_BRACKETS = re.compile(r"(?<=[\])）】>])\s*(?=[\[(（【<])")  # noqa: RUF001 - as above
