@@ -50,11 +50,6 @@ def settled(it: CorrectedPass, *, policy: str) -> tuple[CorrectionSettings, str]
 
     Raises ConfigError: no address, no key in the environment, or an address that the policy forbids.
     """
-    if policy == "local" and opens_outside(it.base_url):
-        raise ConfigError(
-            f"{_WHERE}: {it.base_url} is outside this machine, and `policy: local` forbids it; "
-            "name a server on this machine, or set `policy: any`"
-        )
     settings = CorrectionSettings(
         base_url=it.base_url,
         model=it.model,
@@ -62,4 +57,10 @@ def settled(it: CorrectedPass, *, policy: str) -> tuple[CorrectionSettings, str]
         budget_s=it.budget_s,
         max_edit_share=it.max_edit_share,
     )
-    return settings, checked(_WHERE, settings, os.environ)
+    key = checked(_WHERE, settings, os.environ)
+    if policy == "local" and opens_outside(it.base_url):
+        raise ConfigError(
+            f"{_WHERE}: {it.base_url} is outside this machine, and `policy: local` forbids it; "
+            "name a server on this machine, or set `policy: any`"
+        )
+    return settings, key
