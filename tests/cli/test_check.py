@@ -50,6 +50,19 @@ def test_weights_that_are_not_here_are_told_and_are_no_error(tmp_path: Path) -> 
     assert runner.invoke(app, ["check", str(path)], env=env).stdout == f"OK {path}\n"
 
 
+def test_a_model_of_voices_that_is_not_here_is_an_error_because_the_hub_would_not_start(tmp_path: Path) -> None:
+    path = tmp_path / "hub.yaml"
+    path.write_text("providers: {a: {kind: scripted}}\nprovider: a\nrecognition: {speakers: {model: nowhere}}\n")
+    done = runner.invoke(app, ["check", str(path)], env={"ASR_HUB_MODELS": str(tmp_path)})
+    assert done.exit_code == 1
+    assert done.stdout.startswith(f"error {path}: recognition.speakers") and "nowhere" in done.stdout
+    here = Path(__file__).parents[1] / "models" / "tiny-speaker"
+    path.write_text(
+        f"providers: {{a: {{kind: scripted}}}}\nprovider: a\nrecognition: {{speakers: {{model: {here}}}}}\n"
+    )
+    assert runner.invoke(app, ["check", str(path)]).stdout == f"OK {path}\n"
+
+
 def test_settings_that_are_wrong_are_told_once(tmp_path: Path) -> None:
     path = tmp_path / "hub.yaml"
     path.write_text("providers:\n  v: {kind: vosk}\n  w: {kind: faster-whisper, settings: {beam_size: much}}\n")

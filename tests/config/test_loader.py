@@ -144,6 +144,22 @@ def test_off_is_the_word_off() -> None:
             "recognition:\n  passes: {accurate: {providers: []}}\n",
             "hub.yaml:2: recognition.passes.accurate.providers: needs at least 1 in its list",
         ),
+        (
+            "recognition:\n  routes: [{providers: [auto], languages: [german!]}]\n",
+            "hub.yaml:2: recognition.routes.0.languages: 'german!' is no language tag; write it as en or zh-TW",
+        ),
+        (
+            "recognition:\n  language_id: {allowed: [xx-nope-!!]}\n",
+            "hub.yaml:2: recognition.language_id.allowed: 'xx-nope-!!' is no language tag; write it as en or zh-TW",
+        ),
+        (
+            "recognition:\n  breaker: {open_s: 60, max_open_s: 5}\n",
+            "hub.yaml:2: recognition.breaker: `max_open_s` must not be below `open_s` (60); raise it",
+        ),
+        (
+            "recognition:\n  failover: {stall_s: 5, stall_with_heir_s: 60}\n",
+            "hub.yaml:2: recognition.failover: `stall_with_heir_s` must not be above `stall_s` (5); lower it",
+        ),
         ("server:\n  <<: 3\n", "hub.yaml:1: server: `<<` takes sections, not a number"),
     ],
 )

@@ -85,6 +85,17 @@ async def test_an_engine_that_fails_at_any_moment_costs_no_word_and_doubles_none
             assert revisions == sorted(set(revisions)) and revisions
 
 
+async def test_an_engine_is_asked_again_after_a_pause_that_doubles(tasks: asyncio.TaskGroup) -> None:
+    loop = asyncio.get_running_loop()
+    provider = await scripted(fail_after_ms=0)
+    patience = Patience(attempts=4, backoff_s=0.02)
+    rig = Rig(Around(provider, tasks, strategy=Strategy(patience=patience), policy=BreakerPolicy(failures=16)))
+    began = loop.time()
+    rig.speak(0)
+    await rig.around.until(UtteranceFinalized)
+    assert loop.time() - began >= 0.02 + 0.04 + 0.08
+
+
 @pytest.mark.parametrize("faults", [{"no_final": True}, {"garbage": True}])
 async def test_an_engine_that_never_gives_a_good_final_is_replaced(
     tasks: asyncio.TaskGroup, faults: dict[str, bool]

@@ -86,10 +86,12 @@ def _strategy(config: Config) -> Strategy:
     return Strategy(
         patience=Patience(
             attempts=it.failover.attempts,
+            backoff_s=it.failover.backoff_s,
             stall_s=it.failover.stall_s,
             stall_with_heir_s=it.failover.stall_with_heir_s,
         ),
         accurate=Accurate(providers=_names(accurate.providers), budget_s=accurate.budget_s) if accurate else None,
+        corrected_by=ProviderName(corrected.model if corrected else ""),
         corrected_budget_s=corrected.budget_s if corrected else None,
         routes=tuple(
             Route(

@@ -16,7 +16,7 @@ from asr_hub.config import schema
 from asr_hub.config.loader import load
 from asr_hub.errors import ConfigError, HubError
 from asr_hub.hub.correcting import settled
-from asr_hub.providers import registry
+from asr_hub.providers import registry, speakers
 from asr_hub.providers.base import Provider
 from asr_hub.providers.policy import stay_inside
 
@@ -55,7 +55,12 @@ def problems_of(path: Path | None) -> list[str]:
     except ConfigError as exc:
         return str(exc).splitlines()
     place = f"{path}: " if path else ""
-    problems = (*_access_problems(config), *_engine_problems(config), *_correction_problems(config))
+    problems = (
+        *_access_problems(config),
+        *_engine_problems(config),
+        *_correction_problems(config),
+        *_speaker_problems(config),
+    )
     return [f"{place}{problem}" for problem in problems]
 
 
@@ -125,6 +130,17 @@ def _engine_problems(config: schema.Config) -> list[str]:
     if spotter is not None and not spotter.capabilities.wake_words:
         problems.append(f"wake_word.provider: {spotter.name!r} cannot spot phrases; name one that can")
     return problems
+
+
+def _speaker_problems(config: schema.Config) -> list[str]:
+    wanted = config.recognition.speakers
+    if wanted is None:
+        return []
+    try:
+        why = speakers.missing_weights("sherpa-onnx", {"model": wanted.model})
+    except HubError as exc:
+        why = str(exc)
+    return [why if why.startswith("recognition.speakers") else f"recognition.speakers: {why}"] if why else []
 
 
 def _correction_problems(config: schema.Config) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 SELF_SIGNED = "self-signed"
@@ -264,15 +265,33 @@ class Provider(Section):
     """The provider that is given an utterance which this one cannot hear: it failed twice, or has no memory for it."""
 
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+
+
+def _languages(tags: tuple[str, ...]) -> tuple[str, ...]:
+    for tag in tags:
+        if _LANGUAGE.fullmatch(tag) is None:
+            raise ValueError(f"{tag!r} is no language tag; write it as en or zh-TW")
+    return tags
+
+
 class Failover(Section):
     """When an engine is given up for an utterance, and another one hears it from its first sample."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     """How often an engine that fails is given one utterance."""
+    backoff_s: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Seconds before it is given it again; twice as long each time, at most one second."""
     stall_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     """Seconds for which an engine may take no audio, where nobody else can hear the utterance."""
     stall_with_heir_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     """The same, where somebody else can. Too short a time takes a slow engine for a dead one."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Failover:
+        if self.stall_with_heir_s > self.stall_s:
+            raise ValueError(f"`stall_with_heir_s` must not be above `stall_s` ({self.stall_s:g}); lower it")
+        return self
 
 
 class Breaker(Section):
@@ -286,6 +305,12 @@ class Breaker(Section):
     """Seconds until a clip with a known answer is tried. Where it is not heard, the next pause is twice as long."""
     max_open_s: Annotated[float, Field(gt=0)] = 300.0
     """Seconds: a pause is no longer."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Breaker:
+        if self.max_open_s < self.open_s:
+            raise ValueError(f"`max_open_s` must not be below `open_s` ({self.open_s:g}); raise it")
+        return self
 
 
 class AccuratePass(Section):
@@ -327,7 +352,7 @@ class Route(Section):
 
     providers: Annotated[tuple[str, ...], Field(min_length=1)]
     """Who may hear it."""
-    languages: tuple[str, ...] = ()
+    languages: Annotated[tuple[str, ...], AfterValidator(_languages)] = ()
     """BCP 47; the region does not matter. By default any."""
     max_sample_rate: Annotated[int | None, Field(ge=1000)] = None
     """Hertz: 8000 is the telephone."""
@@ -342,7 +367,7 @@ class Route(Section):
 class LanguageId(Section):
     """Which language is spoken in sessions that name none; `routes` may go by it."""
 
-    allowed: Annotated[tuple[str, ...], Field(min_length=1)]
+    allowed: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_languages)]
     """BCP 47. What is heard in another language changes nothing."""
     after: Annotated[int, Field(ge=1, le=20)] = 2
     """So many utterances in a row in another language change the session's."""

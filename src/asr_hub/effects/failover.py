@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from asr_hub.effects.hearing import Heard, Room, Times, hear, obey_cancel
 from asr_hub.effects.hedging import Late, first_of
-from asr_hub.effects.strategy import Strategy
+from asr_hub.effects.strategy import LONGEST_BACKOFF_S, Strategy
 from asr_hub.effects.utterance import Reader, Utterance
 from asr_hub.errors import HubError, OutOfMemory, ProviderDied, ProviderTimeout, ProviderUnavailable
 from asr_hub.model import Hypothesis, ProviderName, SessionId
@@ -133,6 +133,8 @@ class Failover:
             else:
                 self._around.succeeded(heard.hypothesis.provider)
                 return heard
+            tries = failures + deaths
+            await asyncio.sleep(min(LONGEST_BACKOFF_S, patience.backoff_s * 2 ** (tries - 1)))
             utterance.rewind()
 
     async def _attempt(self, utterance: Utterance, name: ProviderName, record: Session, *, has_heir: bool) -> Heard:

@@ -263,7 +263,7 @@ class Passes:
         accurate = self._around.strategy.accurate
         if which is Pass.ACCURATE and accurate is not None:
             return accurate.providers[0] if len(accurate.providers) == 1 else VOTE
-        return ProviderName("")
+        return self._around.strategy.corrected_by
 
     def _say(self, reading: Reading, heard: Hypothesis) -> None:
         around = self._around

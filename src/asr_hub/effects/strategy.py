@@ -6,6 +6,8 @@ import msgspec
 
 from asr_hub.model import ProviderName
 
+LONGEST_BACKOFF_S = 1.0
+
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How long an engine is waited for, and how often it is asked."""
@@ -17,6 +19,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     The same, where the engine's process ended meanwhile and no other engine can hear it: that may be the fault of
     another's utterance.
     """
+    backoff_s: float = 0.05
+    """Seconds before it is asked again; twice as long each time, at most `LONGEST_BACKOFF_S`."""
     stall_s: float = 30.0
     """Seconds for which an engine may take no audio; then it is taken for dead and the utterance is given anew."""
     stall_with_heir_s: float = 10.0
@@ -83,6 +87,8 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
 
     patience: Patience = Patience()
     accurate: Accurate | None = None
+    corrected_by: ProviderName = ProviderName("")
+    """The language model of the corrected pass."""
     corrected_budget_s: float | None = None
     """Seconds for a language model to correct a final; none where there is no such pass."""
     routes: tuple[Route, ...] = ()
