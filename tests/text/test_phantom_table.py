@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 from tests.audio.made import sounds
-from tests.phrases import phrases
+from tests.phrases import phrases, real_phrases
 from tests.speech import Clip, clips, needs_clips
 
 from asr_hub.audio.operators.silero import SileroVad
@@ -123,6 +123,17 @@ def test_what_a_synthesiser_says_is_kept() -> None:
             lost[phrase.path.name] = because
     assert len(phrases()) >= 100
     assert lost == {}
+
+
+@needs_clips
+def test_a_short_word_is_kept_though_the_engine_takes_it_for_two() -> None:
+    short = [phrase for phrase in real_phrases() if "fsdd" in phrase.path.parts[-2]]
+    assert len(short) >= 10
+    for phrase in short:
+        pcm = phrase.pcm() + bytes(HUB_RATE)
+        for text in (phrase.text, "eight two", "turn off", "sixteen"):
+            for vad in (False, True):
+                assert not why(text, pcm, HUB_RATE, vad=vad), phrase.path.name
 
 
 @needs_clips

@@ -30,6 +30,9 @@ SHORTEST_LOOP = 12
 SLACK_S = 0.5
 """Seconds more than the audio of a text has, for words that are cut at its edges."""
 
+WORD_S = 0.8
+"""Seconds of sound: a word that is shorter may be one vowel, which hardly moves."""
+
 VOWEL_S = 2.0
 """Seconds of sound, in which whoever speaks has met a consonant."""
 
@@ -129,7 +132,8 @@ def _why_no_speech(reading: Hypothesis, said: str, evidence: Evidence, limits: P
         return ""
     if sound.loudest < limits.hush:
         return f"silence: {sound.loudest:.0f} dBFS at its loudest"
-    if len(said) > HUM and sound.movement is not None and sound.movement < limits.steady:
+    is_long = sound.sounding >= WORD_S
+    if is_long and len(said) > HUM and sound.movement is not None and sound.movement < limits.steady:
         return f"a steady sound: its bands move by {sound.movement:.1f} dB"
     if len(said) > HUM and sound.tone > limits.tone:
         return f"a tone: {sound.tone:.1%} of the energy"
