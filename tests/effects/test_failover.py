@@ -133,6 +133,12 @@ async def test_garbage_is_named_and_never_told_as_a_final(tasks: asyncio.TaskGro
     assert {failure.code for failure in around.said(RecognitionFailed)} == {"provider-garbled"}
 
 
+async def test_garbage_is_told_where_that_is_configured(tasks: asyncio.TaskGroup) -> None:
+    strategy = Strategy(refuse_garbage=False)
+    around, texts = await told(tasks, await scripted(garbage=True), None, strategy=strategy)
+    assert all(texts) and not around.said(RecognitionFailed)
+
+
 async def test_an_engine_that_keeps_failing_is_passed_over_and_the_utterance_says_why(
     tasks: asyncio.TaskGroup,
 ) -> None:

@@ -110,6 +110,7 @@ def _strategy(config: Config) -> Strategy:
         if it.hedging
         else None,
         shadow=Shadow(provider=ProviderName(it.shadow.provider), every=it.shadow.every) if it.shadow else None,
+        refuse_garbage=it.refuse_garbage,
         suppress_phantoms=it.suppress_phantoms,
         match_hotwords=it.match_hotwords,
         polish=it.polish,

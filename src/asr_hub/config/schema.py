@@ -414,6 +414,11 @@ class Recognition(Section):
     hedging: Hedging | None = None
     shadow: Shadow | None = None
     speakers: Speakers | None = None
+    refuse_garbage: bool = True
+    """
+    Take for a failure of its engine what no speaker says: control characters, hundreds of letters in a second, times
+    that go backwards.
+    """
     suppress_phantoms: bool = True
     """Keep back text where nobody spoke. Each time is a fact with its reason, and can be undone."""
     match_hotwords: bool = True

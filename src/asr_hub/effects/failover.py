@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from asr_hub.effects.hearing import Heard, Room, Times, hear, obey_cancel
 from asr_hub.effects.hedging import Late, first_of
-from asr_hub.effects.strategy import LONGEST_BACKOFF_S, Strategy
+from asr_hub.effects.strategy import LONGEST_BACKOFF_S
 from asr_hub.effects.utterance import Reader, Utterance
 from asr_hub.errors import HubError, OutOfMemory, ProviderDied, ProviderTimeout, ProviderUnavailable
 from asr_hub.model import Hypothesis, ProviderName, SessionId
@@ -24,9 +24,6 @@ MemoryOfAnEngine = dict[str, Any]
 
 class Engines(Room, Protocol):
     """What failing over needs of the hub."""
-
-    @property
-    def strategy(self) -> Strategy: ...
 
     def provider(self, name: ProviderName) -> Provider:
         """Raises ProviderUnavailable."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from asr_hub.audio.operators.resample import Resample
+from asr_hub.effects.strategy import Strategy
 from asr_hub.effects.utterance import Reader, Utterance
 from asr_hub.errors import HubError, ProviderError, ProviderGarbled, ProviderTimeout
 from asr_hub.model import Hypothesis, ProviderName
@@ -31,6 +32,9 @@ class Heard(NamedTuple):
 
 class Room(Protocol):
     """What hearing needs of the hub."""
+
+    @property
+    def strategy(self) -> Strategy: ...
 
     def in_line(self, name: ProviderName) -> AbstractContextManager[None]:
         """Count an utterance as waiting for a slot while the block runs."""
@@ -80,7 +84,8 @@ async def hear(
             room.dispatch(SlotTaken(at=room.now(), provider=name))
             try:
                 async with Feeding(_feed(utterance, reader, stream, options, times, on_room)):
-                    return await _listen(stream, name, utterance, options, on_partial)
+                    is_doubted = room.strategy.refuse_garbage
+                    return await _listen(stream, name, utterance, options, on_partial, is_doubted=is_doubted)
             finally:
                 room.dispatch(SlotFreed(at=room.now(), provider=name))
 
@@ -129,11 +134,14 @@ async def _listen(
     utterance: Utterance,
     options: RecognitionOptions,
     on_partial: Callable[[Hypothesis], None],
+    *,
+    is_doubted: bool,
 ) -> Heard:
     start = utterance.start * 1000 // utterance.rate
     async for heard in stream:
         end = utterance.end_sample * 1000 // utterance.rate
-        if why := why_garbage(heard, start_ms=start, end_ms=end, language=heard.language):
+        why = why_garbage(heard, start_ms=start, end_ms=end, language=heard.language) if is_doubted else ""
+        if why:
             raise ProviderGarbled(f"{name} said what cannot be speech: {why}")
         hypothesis = _replace(heard, provider=name)
         if hypothesis.is_final:

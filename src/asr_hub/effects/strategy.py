@@ -97,6 +97,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     identify: Identify | None = None
     hedge: Hedge | None = None
     shadow: Shadow | None = None
+    refuse_garbage: bool = True
     suppress_phantoms: bool = True
     match_hotwords: bool = True
     polish: bool = False
