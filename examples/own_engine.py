@@ -12,7 +12,9 @@ from asr_hub.providers.slots import Slots
 class Stopwatch:
     """A provider: the engine, loaded once."""
 
-    capabilities = Capabilities(streaming=True, max_streams=8, description="Hears how long somebody spoke.")
+    capabilities = Capabilities(
+        streaming=True, max_streams=8, literal=True, description="Hears how long somebody spoke."
+    )
 
     def __init__(self, name: ProviderName, settings: dict[str, Any]) -> None:
         self.name = name

@@ -31,6 +31,7 @@ from asr_hub.protocols.http_publisher import MAX_BODIES
 from asr_hub.protocols.http_sessions import HttpSessions, HttpSettings
 from asr_hub.protocols.sse import EventSettings
 from asr_hub.store.slices.sessions import SessionWarned, select_session
+from asr_hub.wire.messages import Start
 
 pytestmark = pytest.mark.e2e
 
@@ -618,7 +619,7 @@ async def test_a_kept_publisher_serves_nobody_but_its_own_key(hub: Running) -> N
 async def test_openapi_describes_every_route(hub: Running) -> None:
     paths = (await hub.http.get("/openapi.json")).json()["paths"]
     start = paths["/v1/sessions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert {"format", "provider", "language", "hotwords", "partials", "levels"} == set(start["properties"])
+    assert set(start["properties"]) == set(Start.__struct_fields__)
     assert set(start["properties"]["format"]["properties"]) == {"sample_rate", "channels", "encoding"}
     ready = paths["/v1/sessions"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
     assert "audio_offset" in ready["properties"]

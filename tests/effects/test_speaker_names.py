@@ -191,7 +191,7 @@ async def test_a_model_of_voices_that_fails_costs_one_name(
 async def test_a_model_of_voices_that_hangs_is_waited_for_once_and_not_once_for_each_utterance(
     tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speakers, "LONGEST_S", 0.05)
+    monkeypatch.setattr(speakers, "LONGEST_S", 0.5)
     it = await rig(tasks, ears := Ears(is_let=False))
     end = 0
     for _ in range(5):

@@ -523,12 +523,11 @@ async def test_an_engine_that_is_put_on_trial_hears_what_is_said_next() -> None:
 @pytest.mark.parametrize(
     "section",
     [
-        {"breaker": {"open_s": 50, "max_open_s": 5}},
         {"passes": corrected(api_key_env="NOBODY_SET_THIS")},
         {"speakers": {"model": "nowhere/at-all.onnx"}},
         {"passes": corrected(), "speakers": {"model": "nowhere/at-all.onnx"}},
     ],
-    ids=["breaker", "key", "model", "the second of two"],
+    ids=["key", "model", "the second of two"],
 )
 async def test_a_recognition_that_cannot_hold_changes_nothing(section: dict[str, Any]) -> None:
     then = hub_of(recognition={**section, "polish": True}, sessions={"max_sessions": 9})

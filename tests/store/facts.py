@@ -146,7 +146,7 @@ def any_value_of(kind: Any) -> st.SearchStrategy[Any]:
     if typing.get_origin(kind) is tuple:
         return st.lists(any_value_of(inner[0]), max_size=3).map(tuple)
     if typing.get_origin(kind) is dict:
-        return st.from_type(kind)
+        return st.dictionaries(any_value_of(inner[0]), any_value_of(inner[1]), max_size=3)
     if inner:
         return st.one_of(*map(any_value_of, inner))
     return st.from_type(kind)
