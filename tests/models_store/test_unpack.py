@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.models_store.hub import zipped
 
@@ -73,6 +73,7 @@ WHOLE = zipped({"m/a": b"alpha" * 50, "m/b/c": b"gamma" * 50})
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@example(at=183, byte=0, cut=False)
 @given(at=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_archive_is_an_error_or_unpacks_inside(tmp_path: Path, at: int, byte: int, cut: bool) -> None:
     archive = tmp_path / "a.zip"

@@ -51,7 +51,8 @@ def _opened(archive: Path) -> zipfile.ZipFile:
 
 
 def _members(content: zipfile.ZipFile, archive: Path) -> list[tuple[str, zipfile.ZipInfo]]:
-    found = [info for info in content.infolist() if not info.is_dir()]
+    # Not `is_dir`, which looks at the last character of a name that may have none.
+    found = [info for info in content.infolist() if not info.filename.endswith("/")]
     for info in found:
         kind = stat.S_IFMT(info.external_attr >> 16)
         if not is_safe(info.filename) or kind not in (0, stat.S_IFREG) or info.flag_bits & 1:
