@@ -11,8 +11,9 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
+from asr_hub.effects.aside import hear_aside
 from asr_hub.effects.failover import Engines, MemoryOfAnEngine
-from asr_hub.effects.hearing import Times, hear, obey_cancel
+from asr_hub.effects.hearing import obey_cancel
 from asr_hub.effects.strategy import Accurate
 from asr_hub.effects.utterance import Utterance
 from asr_hub.errors import HubError, PassLate, PassRefused, ProviderUnavailable, unwrapped
@@ -222,28 +223,12 @@ class Passes:
         if around.is_open(name):
             raise ProviderUnavailable(f"the breaker of {name} is open")
         provider = around.provider(name)
-        patience = around.strategy.patience
-        reader = utterance.reader()
+        options = self._options(provider, utterance, record)
         try:
-            heard = await hear(
-                around,
-                provider,
-                name,
-                utterance,
-                reader,
-                replace(self._options(provider, utterance, record), partials=False, patient=False),
-                self._memories.setdefault(name, {}),
-                times=Times(patience.stall_s, patience.final_rtf),
-                on_partial=lambda _: None,
-                on_room=lambda: None,
-            )
+            return await hear_aside(around, provider, name, utterance, options, self._memories.setdefault(name, {}))
         except HubError as exc:
             around.failed(name, self._session, utterance.number or 0, exc)
             raise
-        finally:
-            utterance.leave(reader)
-        around.succeeded(name)
-        return heard.hypothesis
 
     async def _corrected(self, reading: Reading, budget_s: float) -> Hypothesis:
         before = reading.hypothesis

@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from msgspec.structs import replace
-
+from asr_hub.effects.aside import hear_aside
 from asr_hub.effects.failover import Engines, MemoryOfAnEngine
-from asr_hub.effects.hearing import Times, hear, obey_cancel
+from asr_hub.effects.hearing import obey_cancel
 from asr_hub.effects.utterance import Utterance
 from asr_hub.errors import HubError
 from asr_hub.model import Hypothesis, ProviderName, SessionId
@@ -135,28 +134,13 @@ class Shadowing:
     async def _compare(self, told: Told, name: ProviderName) -> None:
         around = self._around
         provider = around.provider(name)
-        patience = around.strategy.patience
         began = around.monotonic()
-        reader = told.utterance.reader()
-        try:
-            heard = await hear(
-                around,
-                provider,
-                name,
-                told.utterance,
-                reader,
-                replace(told.options(provider), partials=False, patient=False),
-                self._memory(told.session),
-                times=Times(patience.stall_s, patience.final_rtf),
-                on_partial=lambda _: None,
-                on_room=lambda: None,
-            )
-        finally:
-            told.utterance.leave(reader)
-        around.succeeded(name)
+        heard = await hear_aside(
+            around, provider, name, told.utterance, told.options(provider), self._memory(told.session)
+        )
         latency_ms = round(1000 * (around.monotonic() - began))
         # Hundredths of a second for long texts, in which others would wait.
-        errors = await asyncio.to_thread(score, told.final.text, heard.hypothesis.text)
+        errors = await asyncio.to_thread(score, told.final.text, heard.text)
         around.dispatch(
             ShadowCompared(
                 at=around.now(),
