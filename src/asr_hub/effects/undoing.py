@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from reactivex import Observable
 from reactivex import operators as ops
 
-from asr_hub.model import Hypothesis, SessionId
+from asr_hub.model import SessionId
 from asr_hub.store.effect import effect
-from asr_hub.store.slices.transcripts import DecisionUndone, Utterance, UtteranceCorrected, undoing
+from asr_hub.store.slices.transcripts import DecisionUndone, Utterance, UtteranceCorrected, engine_said
 
 
 class Undoing:
@@ -26,19 +26,7 @@ class Undoing:
     def _told(self, event: DecisionUndone) -> UtteranceCorrected | None:
         utterance = self._utterance(event.session, event.utterance)
         latest = utterance.latest if utterance is not None else None
-        if utterance is None or latest is None or (said := _said(utterance)) is None:
+        if utterance is None or latest is None or (said := engine_said(utterance)) is None:
             return None
         told = replace(said, is_final=True, stable=len(said.text), revision=latest.revision + 1, speaker=latest.speaker)
         return UtteranceCorrected(at=event.at, session=event.session, utterance=event.utterance, hypothesis=told)
-
-
-def _said(utterance: Utterance) -> Hypothesis | None:
-    """What there was to undo."""
-    suppressed, matched = utterance.suppressed, utterance.matched
-    return undoing(
-        replace(
-            utterance,
-            suppressed=replace(suppressed, is_undone=False) if suppressed is not None else None,
-            matched=replace(matched, is_undone=False) if matched is not None else None,
-        )
-    )

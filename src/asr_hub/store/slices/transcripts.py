@@ -219,14 +219,24 @@ def select_text(state: State, session: SessionId) -> str:
 def undoing(utterance: Utterance) -> Hypothesis | None:
     """What an engine said of an utterance with a final, where the hub told something else and nobody undid that yet."""
     suppressed, matched = utterance.suppressed, utterance.matched
-    if utterance.final is None:
+    if suppressed is not None and suppressed.is_undone:
+        suppressed = None
+    if matched is not None and matched.is_undone:
+        matched = None
+    return _engine_said(utterance.final, suppressed, matched)
+
+
+def engine_said(utterance: Utterance) -> Hypothesis | None:
+    """The same, undone or not."""
+    return _engine_said(utterance.final, utterance.suppressed, utterance.matched)
+
+
+def _engine_said(final: Hypothesis | None, suppressed: Suppressed | None, matched: Matched | None) -> Hypothesis | None:
+    if final is None:
         return None
-    if suppressed is not None and not suppressed.is_undone:
-        final = utterance.final
+    if suppressed is not None:
         return suppressed.hypothesis or replace(final, text=suppressed.text, stable=len(suppressed.text))
-    if matched is not None and not matched.is_undone:
-        return matched.before
-    return None
+    return matched.before if matched is not None else None
 
 
 # The phase table lies with the sessions, this event here: sessions know nothing of transcripts.
