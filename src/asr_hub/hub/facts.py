@@ -35,7 +35,7 @@ from asr_hub.protocols.facts import (
 )
 from asr_hub.store.slices.breakers import Breaker, BreakerState, select_breaker
 from asr_hub.store.slices.hotwords import HotwordsReplaced, select_tenants, select_word_list
-from asr_hub.store.slices.providers import Health, Provider, select_providers
+from asr_hub.store.slices.providers import WELL, Health, Provider, select_providers
 from asr_hub.store.slices.scores import Comparison, Score, latency_of, select_comparisons, select_score
 from asr_hub.store.slices.sessions import CloseRequested, Phase, Session
 from asr_hub.store.slices.system import select_system
@@ -51,8 +51,6 @@ from asr_hub.wire.conversation import check_hotwords
 
 _log = logs.get(__name__)
 
-_WELL = (Health.READY, Health.UNLOADED)
-"""It would hear a new session."""
 
 NAME_CHARS = 12
 """Of a session's public name: hexadecimal digits, 48 bits of its hash."""
@@ -91,7 +89,7 @@ class StoreFacts:
             for record in select_providers(state)
             if record.health is not Health.RETIRING
         }
-        all_ready = all(health in _WELL for health in providers.values())
+        all_ready = all(health in WELL for health in providers.values())
         return HealthView(
             status="draining" if hub.is_draining else "ok" if all_ready and providers else "degraded",
             version=__version__,
@@ -220,7 +218,7 @@ class StoreFacts:
     def _provider(self, record: Provider) -> ProviderView:
         hub, state = self._hub, self._hub.store.state
         shadow = hub.around.strategy.shadow
-        fault = record.last_fault if record.health not in _WELL else None
+        fault = record.last_fault if record.health not in WELL else None
         return ProviderView(
             name=record.name,
             kind=record.kind,

@@ -9,11 +9,9 @@ from asr_hub.hub.engines import hears
 from asr_hub.hub.hub import Hub
 from asr_hub.model import ProviderName
 from asr_hub.providers.base import Provider
-from asr_hub.store.slices.providers import Health, select_provider
+from asr_hub.store.slices.providers import WELL, select_provider
 from asr_hub.store.slices.scores import ProviderPromoted
 from asr_hub.store.slices.sessions import SessionMoved
-
-_WELL = (Health.READY, Health.UNLOADED)
 
 
 def promote(hub: Hub, name: ProviderName) -> None:
@@ -40,7 +38,7 @@ def _able(hub: Hub, name: ProviderName) -> Provider:
     """The provider, where it would hear an utterance now. Raises NotFound, ProviderUnavailable."""
     provider = hub.engines.get(name)
     record = select_provider(hub.store.state, name)
-    if record is None or record.health not in _WELL:
+    if record is None or record.health not in WELL:
         health = record.health.value if record is not None else "not there"
         raise ProviderUnavailable(f"provider {name!r} is {health}; promote it when it is ready")
     if hub.around.is_open(name):

@@ -26,6 +26,10 @@ class Health(StrEnum):
     """No longer configured: what it hears is finished, and nothing new is given to it."""
 
 
+WELL = (Health.READY, Health.UNLOADED)
+"""It would hear a new utterance."""
+
+
 class ProviderStarting(Event, frozen=True, tag="[Provider] Starting"):
     provider: ProviderName
     kind: str
