@@ -427,6 +427,86 @@ class Recognition(Section):
     """Capitals and a full stop, for engines that write neither."""
 
 
+class S3(Section):
+    """
+    An S3-compatible store. It needs `pip install 'asr-hub[s3]'`; its keys come from `AWS_ACCESS_KEY_ID` and
+    `AWS_SECRET_ACCESS_KEY`.
+    """
+
+    bucket: str
+    endpoint: str | None = None
+    """Such as `https://minio.example.org`. By default that of AWS."""
+    region: str = "us-east-1"
+    prefix: str = "asr-hub"
+    """Before the name of each file."""
+
+
+class Retention(Section):
+    """How long jobs that are over are kept, with their audio and their results: until the first of these is reached."""
+
+    days: Annotated[float, Field(gt=0)] = 30.0
+    jobs: Annotated[int, Field(ge=1)] = 10_000
+    bytes: Annotated[int, Field(ge=1 << 20)] = 50 * 2**30
+    """Of audio"""
+
+
+class Webhooks(Section):
+    """Where the ends of jobs are told, on a client's wish."""
+
+    secret_env: str = "ASR_HUB_WEBHOOK_SECRET"
+    """
+    The variable of the environment with the secret that signs them, `whsec_` and base64, as the Standard Webhooks
+    specification has it. Without it none are sent, and a job that wants one is refused.
+    """
+    allow_private: bool = False
+    """
+    Send them to addresses of this machine and of private networks too. Whoever may submit a job may then reach those.
+    """
+    attempts: Annotated[int, Field(ge=1, le=20)] = 8
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+
+
+class Jobs(Section):
+    """Transcription of files, under `/api/v1`. It needs `pip install 'asr-hub[jobs]'`."""
+
+    enabled: Literal["auto", "on", "off"] = "auto"
+    """`auto`: where its packages are installed. They are loaded with the first job."""
+    folder: str | None = None
+    """
+    For the database, the audio, and what is decoded of the files that are worked at. By default
+    `~/.local/share/asr-hub/jobs`, or `asr-hub/jobs` in `$XDG_DATA_HOME`.
+    """
+    database: str | None = None
+    """
+    A PostgreSQL database that several hubs share, `postgresql://user:password@host/name`. By default SQLite in the
+    folder.
+    """
+    s3: S3 | None = None
+    """Where the audio is kept. By default in the folder; several hubs on several machines need one place for it."""
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Jobs that this hub works at, at the same time, for each provider."""
+    segments_at_once: Annotated[int | None, Field(ge=1, le=256)] = None
+    """
+    Segments that are heard at the same time, of all jobs with one provider. By default half of the provider's slots:
+    the others are for live sessions.
+    """
+    longest_segment_s: Annotated[float, Field(ge=5, le=120)] = 20.0
+    """Who speaks for longer is cut there, with an overlap."""
+    timeout_s: Annotated[float, Field(gt=0)] = 6 * 3600.0
+    """Of one job, from its beginning."""
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """For each segment, before the job fails."""
+    max_file_bytes: Annotated[int, Field(ge=1024)] = 2 * 2**30
+    max_audio_s: Annotated[float, Field(gt=0)] = 12 * 3600.0
+    """Seconds of audio in one file."""
+    max_queued: Annotated[int, Field(ge=1)] = 10_000
+    """Jobs that may wait. One more is refused."""
+    dead_after_s: Annotated[float, Field(ge=1)] = 15.0
+    """Seconds without a sign of life after which the jobs of another hub are taken over."""
+    retention: Retention = Retention()
+    webhooks: Webhooks = Webhooks()
+
+
 class Journal(Section):
     """What is kept of what happened."""
 
@@ -445,6 +525,15 @@ class Logging(Section):
     """For people, or one JSON object per line for machines."""
     transcripts: bool = False
     """Write what was said into the logs. Speech is personal data."""
+    folder: str | None = None
+    """
+    Write files too: `access.log` (one line for each HTTP request), `worker.log` (jobs) and `error.log` (warnings and
+    errors), each as JSON Lines.
+    """
+    max_bytes: Annotated[int, Field(ge=1024)] = 10 * 2**20
+    """Of one file, before the next is begun."""
+    keep: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Older files that stay, of each."""
 
 
 class Hotword(BaseModel):
@@ -502,6 +591,7 @@ class Config(Section):
     audio: Audio = Audio()
     recognition: Recognition = Recognition()
     wake_word: WakeWord | None = None
+    jobs: Jobs = Jobs()
     journal: Journal = Journal()
     logging: Logging = Logging()
 

@@ -10,7 +10,7 @@ from immutables import Map
 
 from asr_hub.store.event import Event
 from asr_hub.store.slice import Slice, State
-from asr_hub.store.slices import access, breakers, hotwords, providers, scores, sessions, system, transcripts
+from asr_hub.store.slices import access, breakers, hotwords, jobs, providers, scores, sessions, system, transcripts
 
 
 class Root:
@@ -42,7 +42,7 @@ class Root:
         return after
 
 
-_MODULES: tuple[ModuleType, ...] = (sessions, transcripts, providers, hotwords, system, access, breakers, scores)
+_MODULES: tuple[ModuleType, ...] = (sessions, transcripts, providers, hotwords, system, access, breakers, scores, jobs)
 
 # Sessions come first: their phase table judges an event before any other slice takes it.
 ROOT = Root(
@@ -55,6 +55,7 @@ ROOT = Root(
         access.access,
         breakers.breakers,
         scores.scores,
+        jobs.jobs,
     )
 )
 
