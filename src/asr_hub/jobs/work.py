@@ -45,7 +45,11 @@ async def hear_all(
 def result_of(
     duration_ms: int, heard: Sequence[HeardSegment], wish: Wish, warnings: Sequence[str] = (), *, rate: int
 ) -> Result:
-    """The text of a file: segments of each channel joined where they overlap, and all in order of their beginnings. `rate`: the spool's."""
+    """
+    The text of a file: segments of each channel joined where they overlap, and all in order of their beginnings.
+
+    `rate` is the spool's, in Hertz.
+    """
     by_channel = sorted(heard, key=lambda one: (one.segment.channel, one.segment.start))
     channels = {one.segment.channel for one in heard}
     hypotheses: list[Hypothesis] = []
