@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from asr_hub.access.grant import ANYBODY, Grant, Scope
 from asr_hub.audio.channel import AudioChannel
@@ -52,6 +53,9 @@ from asr_hub.wire.messages import Attach, Configure, Ready, Reset, Start
 
 _log = logs.get("asr_hub.hub")
 
+
+LONGEST_SEGMENT_S = 150.0
+"""Seconds of a segment of a file; the configuration allows less."""
 
 HARD_LIMIT_S = 35.0
 """Seconds of audio that one message may bring beyond the buffer: a MiB of 16 kHz audio lasts 33 s."""
@@ -125,6 +129,8 @@ class Hub:
         self._new_id = new_id
         self._keys = itertools.count(1)
         self._live: dict[SessionId, LiveSession] = {}
+        self._whole = 0
+        """Live sessions that are segments of files."""
         self._ended: dict[SessionId, tuple[LiveSession, asyncio.TimerHandle]] = {}
         self._pump = Pump(vad, tick=tick, on_error=lambda session, exc: self.broke(session.id, exc))
         self._tasks: asyncio.TaskGroup | None = None
@@ -174,11 +180,17 @@ class Hub:
         on_messages: Callable[[], None],
         on_room: Callable[[], None],
         grant: Grant = ANYBODY,
+        is_whole: bool = False,
     ) -> Attachment:
-        """Raises Overloaded, NotFound, UnsupportedAudio, ProviderUnavailable, Forbidden, RateLimited."""
+        """
+        Raises Overloaded, NotFound, UnsupportedAudio, ProviderUnavailable, Forbidden, RateLimited.
+
+        `is_whole`: its audio is one utterance, that of a segment of a file. Such a session takes no client's place and
+        is forgotten when it is over.
+        """
         try:
             grant.must_open()
-            return self._open(start, protocol, Reader(Role.PUBLISHER, on_messages, on_room), grant)
+            return self._open(start, protocol, Reader(Role.PUBLISHER, on_messages, on_room), grant, is_whole)
         except HubError as exc:
             self.dispatch(SessionRefused(at=self.now(), code=exc.code, protocol=protocol))
             raise
@@ -304,8 +316,8 @@ class Hub:
 
     @property
     def sessions(self) -> int:
-        """Live sessions."""
-        return len(self._live)
+        """Live sessions of clients."""
+        return len(self._live) - self._whole
 
     @property
     def kept_logs(self) -> int:
@@ -314,21 +326,22 @@ class Hub:
 
     # Opening and ending.
 
-    def _open(self, start: Start, protocol: str, reader: Reader, grant: Grant) -> Attachment:
+    def _open(self, start: Start, protocol: str, reader: Reader, grant: Grant, is_whole: bool) -> Attachment:
         if self.is_draining:
             raise Overloaded("the hub is shutting down; connect to another or try again later", code="draining")
-        if len(self._live) >= self.limits.max_sessions:
+        if not is_whole and self.sessions >= self.limits.max_sessions:
             raise Overloaded(f"all {self.limits.max_sessions} sessions are taken; try again in a few seconds")
         if grant.meter is not None:
             grant.meter.check_sessions(sum(live.principal == grant.name for live in self._live.values()))
         name = ProviderName(start.provider) if start.provider is not None else self.default
         provider = self.engines.hearer(name, start.language)
-        if self.engines.waiting(name) >= provider.capabilities.max_streams:
+        if not is_whole and self.engines.waiting(name) >= provider.capabilities.max_streams:
             raise Overloaded(f"{name} is behind: {self.engines.waiting(name)} utterances wait to be heard; try again")
         check_format(start.format)
         _check_language(start.language, provider)
-        session = self._build(SessionId(self._new_id()), start, provider, grant)
+        session = self._build(SessionId(self._new_id()), start, provider, grant, is_whole)
         self._live[session.id] = session
+        self._whole += is_whole
         self.store.watch(session.id, lambda change: self._told(session, change))
         self.dispatch(
             SessionOpened(
@@ -342,7 +355,7 @@ class Hub:
                 hotword_weights=start.hotword_weights,
                 partials=start.partials,
                 levels=start.levels,
-                armed=self.around.wake_word is not None,
+                armed=self.around.wake_word is not None and not is_whole,
                 principal=grant.name,
                 wait_for=start.wait_for,
                 is_routed=start.provider is None,
@@ -350,8 +363,9 @@ class Hub:
         )
         return self._join(session, reader, protocol, 0, resumed_from=None)
 
-    def _build(self, id: SessionId, start: Start, provider: Provider, grant: Grant) -> LiveSession:
+    def _build(self, id: SessionId, start: Start, provider: Provider, grant: Grant, is_whole: bool) -> LiveSession:
         limits, format = self.limits, start.format
+        endpoint = replace(self._endpoint, max_utterance=LONGEST_SEGMENT_S) if is_whole else self._endpoint
         recogniser = Recogniser(id, self.around, on_room=lambda: self._pump.mark(session))
         session = LiveSession(
             id,
@@ -362,12 +376,15 @@ class Hub:
                 low=limits.audio_buffer / 2,
                 limit=limits.audio_buffer + HARD_LIMIT_S,
             ),
-            pipeline=Pipeline(format, _rate(format, provider), self._vad, self._endpoint, levels=start.levels),
+            pipeline=Pipeline(
+                format, _rate(format, provider), None if is_whole else self._vad, endpoint, levels=start.levels
+            ),
             recogniser=recogniser,
             log=MessageLog(max_messages=limits.history_messages, max_bytes=limits.history_bytes),
             max_backlog=limits.audio_buffer,
             principal=grant.name,
             meter=grant.meter,
+            is_whole=is_whole,
         )
         return session
 
@@ -438,10 +455,11 @@ class Hub:
     def _end(self, session: LiveSession, reason: str) -> None:
         session.is_over = True
         self.around.forget(session.id)
-        self._live.pop(session.id, None)
+        if self._live.pop(session.id, None) is not None:
+            self._whole -= session.is_whole
         if not self._live:
             self._empty.set()
-        if reason == "expired":
+        if reason == "expired" or session.is_whole:
             return
         # The last finals and `closed` stay readable for a publisher whose socket was cut just before them.
         timer = asyncio.get_running_loop().call_later(self.limits.resume_window, self._forget, session.id)

@@ -99,8 +99,13 @@ class Pump:
     async def _score(
         self, heard: list[tuple[LiveSession, list[AudioFrame]]], thread: ThreadPoolExecutor
     ) -> list[list[Scored] | None]:
-        if self._vad is None or not heard:
+        """What the VAD makes of each one's frames; nothing for a session that is not cut by it."""
+        cut = [(session, frames) for session, frames in heard if session.pipeline.state is not None]
+        if self._vad is None or not cut:
             return [None] * len(heard)
+        if len(cut) < len(heard):
+            scored = iter(await self._score(cut, thread))
+            return [next(scored) if session.pipeline.state is not None else None for session, _ in heard]
         work = [(session.pipeline.state, frames) for session, frames in heard]
         try:
             return list(await asyncio.get_running_loop().run_in_executor(thread, self._vad.score, work))

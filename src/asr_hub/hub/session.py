@@ -64,12 +64,15 @@ class LiveSession:
         max_backlog: float,
         principal: str = "",
         meter: Meter | None = None,
+        is_whole: bool = False,
     ) -> None:
         self.id = session
         self.principal = principal
         """The name of the key it was opened with."""
         self.meter = meter
         """What is left to that key; none where it has no limits."""
+        self.is_whole = is_whole
+        """All its audio is one utterance."""
         self.format = format
         self.channel = channel
         channel.on_room = self.announce_room
