@@ -26,6 +26,10 @@ ROOM = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A hub of a test does not go on with the jobs of whoever runs the tests.
+    data = TemporaryDirectory(prefix="asr-hub-data-")
+    config.add_cleanup(data.cleanup)
+    os.environ["XDG_DATA_HOME"] = data.name
     told: dict[str, str] | None = getattr(config, "workerinput", None)
     if told is not None:
         config.stash[ROOM] = Path(told["room"])

@@ -434,9 +434,11 @@ class S3(Section):
     """
 
     bucket: str
+    """It must exist."""
     endpoint: str | None = None
     """Such as `https://minio.example.org`. By default that of AWS."""
     region: str = "us-east-1"
+    """Of the bucket"""
     prefix: str = "asr-hub"
     """Before the name of each file."""
 
@@ -445,7 +447,9 @@ class Retention(Section):
     """How long jobs that are over are kept, with their audio and their results: until the first of these is reached."""
 
     days: Annotated[float, Field(gt=0)] = 30.0
+    """Since their end"""
     jobs: Annotated[int, Field(ge=1)] = 10_000
+    """How many; the oldest go."""
     bytes: Annotated[int, Field(ge=1 << 20)] = 50 * 2**30
     """Of audio"""
 
@@ -463,7 +467,9 @@ class Webhooks(Section):
     Send them to addresses of this machine and of private networks too. Whoever may submit a job may then reach those.
     """
     attempts: Annotated[int, Field(ge=1, le=20)] = 8
+    """With growing pauses, about a day in all."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """Of one attempt"""
 
 
 class Jobs(Section):
@@ -497,6 +503,7 @@ class Jobs(Section):
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """For each segment, before the job fails."""
     max_file_bytes: Annotated[int, Field(ge=1024)] = 2 * 2**30
+    """The largest file taken."""
     max_audio_s: Annotated[float, Field(gt=0)] = 12 * 3600.0
     """Seconds of audio in one file."""
     max_queued: Annotated[int, Field(ge=1)] = 10_000
