@@ -28,6 +28,12 @@ class SessionEvent(Event, frozen=True):
     session: SessionId
 
 
+class JobEvent(Event, frozen=True):
+    """A fact about one job."""
+
+    job: str
+
+
 def type_of(event: type[Event]) -> str:
     """The action type of a class of events: its tag."""
     tag = event.__struct_config__.tag

@@ -6,17 +6,11 @@ import msgspec
 from immutables import Map
 from msgspec.structs import replace
 
-from asr_hub.store.event import Event
+from asr_hub.store.event import JobEvent
 from asr_hub.store.slice import Slice, State
 
 MOST_OVER = 200
 """Jobs that are over and still told of; who wants an older one asks for its result."""
-
-
-class JobEvent(Event, frozen=True):
-    """A fact about one job."""
-
-    job: str
 
 
 class JobQueued(JobEvent, frozen=True, tag="[Jobs] Queued"):
@@ -40,7 +34,7 @@ class JobCut(JobEvent, frozen=True, tag="[Jobs] Cut"):
     segments: int
 
 
-class SegmentHeard(JobEvent, frozen=True, tag="[Jobs] Segment Heard"):
+class SegmentHeard(JobEvent, frozen=True, tag="[Jobs] SegmentHeard"):
     """So many segments are heard by now."""
 
     done: int
@@ -104,6 +98,8 @@ class Jobs(msgspec.Struct, frozen=True, kw_only=True):
     records: Map[str, JobRecord] = Map()
     over: tuple[str, ...] = ()
     """Those that are over, in that order."""
+    changed: str = ""
+    """The one that the last fact was about: who watches one job need not look at all of them."""
 
 
 jobs: Slice[Jobs] = Slice("jobs", Jobs(), part_type=Jobs)
@@ -132,7 +128,8 @@ def _queued(part: Jobs, event: JobQueued) -> Jobs:
         segments_done=before.segments_done if before else 0,
         updated_at=event.at,
     )
-    return replace(part, records=part.records.set(event.job, record), over=_without(part.over, event.job))
+    records = part.records.set(event.job, record)
+    return replace(part, records=records, over=_without(part.over, event.job), changed=event.job)
 
 
 @jobs.on(JobStarted)
@@ -173,7 +170,8 @@ def _cancelled(part: Jobs, event: JobCancelled) -> Jobs:
 def _forgotten(part: Jobs, event: JobForgotten) -> Jobs:
     if event.job not in part.records:
         return part
-    return replace(part, records=part.records.delete(event.job), over=_without(part.over, event.job))
+    records = part.records.delete(event.job)
+    return replace(part, records=records, over=_without(part.over, event.job), changed=event.job)
 
 
 def _change(part: Jobs, event: JobEvent, **fields: object) -> Jobs:
@@ -181,7 +179,8 @@ def _change(part: Jobs, event: JobEvent, **fields: object) -> Jobs:
     record = part.records.get(event.job)
     if record is None or record.is_over:
         return part
-    return replace(part, records=part.records.set(event.job, replace(record, updated_at=event.at, **fields)))
+    records = part.records.set(event.job, replace(record, updated_at=event.at, **fields))
+    return replace(part, records=records, changed=event.job)
 
 
 def _end(part: Jobs, job: str) -> Jobs:
