@@ -57,6 +57,7 @@ def configure_files(folder: Path | None, *, max_bytes: int, keep: int) -> None:
     if former is not None:
         former.detach()
         former.close()
+    _access.setLevel(logging.INFO if files is not None else _OFF)
     # Only now: a folder that is the same is not written by two.
     if files is not None:
         files.start()
@@ -105,13 +106,10 @@ class _Files:
     def attach(self) -> None:
         for name, handler in self._handlers.items():
             logging.getLogger(name).addHandler(handler)
-        _access.setLevel(logging.INFO)
 
     def detach(self) -> None:
         for name, handler in self._handlers.items():
             logging.getLogger(name).removeHandler(handler)
-        if not _access.handlers:
-            _access.setLevel(_OFF)
 
     def start(self) -> None:
         self._thread.start()
@@ -134,6 +132,8 @@ class _Files:
             file, line = next_one
             if self._write(file, line) and self._lost and self._error not in self._failing:
                 self._tell_lost()
+        if self._lost:
+            self._tell_lost()
         for file in self._files:
             file.close()
 
