@@ -1,4 +1,4 @@
-"""Audio files of any kind become mono 16-bit frames at one rate."""
+"""Audio files of any kind become mono 16-bit frames at one rate: one stream of them, or one for each channel."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ TELLS_LENGTH = {"wav", "w64", "aiff", "flac", "mov,mp4,m4a,3gp,3g2,mj2"}
 
 RATES = (1_000, 768_000)
 """Hertz. A header beyond them is broken."""
+
+MOST_APART = 8
+"""Channels that are kept apart: a meeting with a microphone each. Files with more come from no such recording."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,20 +68,44 @@ def decode(
 
     Reads and decodes as it is iterated, in bounded memory, in the caller's thread. Raises, at the first frame or later:
     UnsupportedAudio with code `empty-file` (no bytes), `malformed-audio` (not an audio file, or broken),
-    `no-audio-stream` (video or data only), `empty-audio` (a header and no samples), `unsupported-rate`, and
-    `truncated-audio`, this one at the end, after all frames that are there; TooLarge for more than the limits;
+    `no-audio-stream` (video or data only), `empty-audio` (a header and no samples), `unsupported-rate`,
+    `unsupported-channels` (more than can be mixed), and `truncated-audio`, this one at the end, after all frames that
+    are there; TooLarge for more than the limits;
     NotFound where there is no such file.
     """
+    for (frame,) in _decoded(source, rate, limits, block, is_apart=False):
+        yield frame
+
+
+def decode_apart(
+    source: Source, rate: int = HUB_RATE, *, limits: Limits = Limits(), block: float = 0.5
+) -> Iterator[tuple[AudioFrame, ...]]:
+    """
+    As `decode`, with the channels kept apart: one frame for each, all of the same samples.
+
+    There are as many as the file begins with; where it has more or fewer later on, they are mixed to as many. Raises as
+    `decode` does, and UnsupportedAudio with code `too-many-channels` for more than `MOST_APART`.
+    """
+    return _decoded(source, rate, limits, block, is_apart=True)
+
+
+def _decoded(
+    source: Source, rate: int, limits: Limits, block: float, *, is_apart: bool
+) -> Iterator[tuple[AudioFrame, ...]]:
     with _opened(source, limits) as (container, stream, riff_share):
         declared = _describe(container, stream).seconds if container.format.name in TELLS_LENGTH else None
-        blocks = _Blocks(rate, max(1, round(block * rate)))
-        samples = _Samples(container, stream)
-        for pcm, its_rate in samples:
-            yield from blocks.take(pcm, its_rate)
-            if blocks.position > limits.seconds * rate:
+        samples = _Samples(container, stream, is_apart)
+        channels: list[_Blocks] = []
+        heard = 0.0
+        for pcms, its_rate in samples:
+            if not channels:
+                channels = [_Blocks(rate, max(1, round(block * rate))) for _ in pcms]
+            yield from zip(*(it.take(pcm, its_rate) for it, pcm in zip(channels, pcms, strict=True)), strict=True)
+            heard = channels[0].position / rate
+            if heard > limits.seconds:
                 raise _too_long(limits)
-        yield from blocks.flush()
-        heard = blocks.position / rate
+        yield from zip(*(it.flush() for it in channels), strict=True)
+        heard = channels[0].position / rate if channels else 0.0
         if not heard:
             raise _nothing_heard(samples)
         if container.format.name == "wav":
@@ -94,9 +121,10 @@ def decode(
 class _Samples:
     """Decodes a stream packet by packet. A packet that cannot be decoded is left out and counted."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+    def __init__(self, container: InputContainer, stream: AudioStream, is_apart: bool) -> None:
         self._container = container
         self._stream = stream
+        self._is_apart = is_apart
         self._good = 0
         self._bad = 0
 
@@ -105,18 +133,31 @@ class _Samples:
         """More than a tenth of the packets could not be decoded. A few are usual where a recording was cut."""
         return self._bad * 10 > self._good + self._bad
 
-    def __iter__(self) -> Iterator[tuple[bytes, int]]:
-        """Mono 16-bit samples, and their rate."""
-        mixer, setup = None, None
+    def __iter__(self) -> Iterator[tuple[list[bytes], int]]:
+        """16-bit samples, of each channel or of all together, and their rate."""
+        mixer, setup, layout = None, None, None
         for frame in self._frames():
             # A chained Ogg or a broadcast may change its format on the way.
             now = (frame.format.name, frame.layout.name, frame.sample_rate)
             if mixer is None or now != setup:
-                mixer, setup = AudioResampler(format="s16", layout="mono", rate=frame.sample_rate), now
+                layout = layout or self._layout(frame)
+                # Packed, as PyAV crashes where it reads more than eight planes.
+                mixer, setup = AudioResampler(format="s16", layout=layout, rate=frame.sample_rate), now
             # Time stamps of damaged files jump back; without them the samples are simply put one after the other.
             frame.pts = None
-            for mixed in mixer.resample(frame):
-                yield mixed.to_ndarray().tobytes(), mixed.sample_rate
+            for mixed in _mix(mixer, frame):
+                columns = mixed.to_ndarray().reshape(-1, mixed.layout.nb_channels)
+                yield [column.tobytes() for column in columns.T], mixed.sample_rate
+
+    def _layout(self, first: av.AudioFrame) -> av.AudioLayout:
+        if not self._is_apart:
+            return av.AudioLayout("mono")
+        if first.layout.nb_channels > MOST_APART:
+            raise UnsupportedAudio(
+                f"the file has {first.layout.nb_channels} channels, and at most {MOST_APART} are kept apart: mix them",
+                code="too-many-channels",
+            )
+        return first.layout
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         packets = self._container.demux(self._stream)
@@ -135,6 +176,16 @@ class _Samples:
                 continue
             self._good += 1
             yield from (frame for frame in frames if isinstance(frame, av.AudioFrame))
+
+
+def _mix(mixer: AudioResampler, frame: av.AudioFrame) -> list[av.AudioFrame]:
+    try:
+        return mixer.resample(frame)
+    except (av.FFmpegError, ValueError) as exc:
+        raise UnsupportedAudio(
+            f"the {frame.layout.nb_channels} channels of the file cannot be mixed: send one with one or two",
+            code="unsupported-channels",
+        ) from exc
 
 
 class _Blocks:

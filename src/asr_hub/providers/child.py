@@ -32,6 +32,11 @@ class ChildProcess:
         """0 before the start."""
         return 0 if self._process is None else int(self._process.pid)
 
+    @property
+    def status(self) -> int | None:
+        """As `os.waitstatus_to_exitcode` gives it; none while it lives, and before the start."""
+        return None if self._process is None else self._process.returncode
+
     async def start(self, module: str, theirs: socket.socket, environment: Mapping[str, str]) -> None:
         """Run the process, with `environment` on top of this one's. `theirs` is closed here."""
         with theirs:
@@ -52,7 +57,7 @@ class ChildProcess:
 
     def epitaph(self) -> str:
         """How the process ended, and its last words."""
-        code = None if self._process is None else self._process.returncode
+        code = self.status
         how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
         words = self._last_words.decode(errors="replace").strip().splitlines()
         return f"{how}: {words[-1]}" if words else how
