@@ -67,6 +67,11 @@ class Meter:
         if self._audio is not None:
             self._audio.put_back(seconds)
 
+    def settle(self, counted: float, came: float) -> None:
+        """It was guessed how much audio there is; now it is known. What was too little is made up for by waiting."""
+        if self._audio is not None:
+            self._audio.put_back(counted - came)
+
     def check_sessions(self, running: int) -> None:
         """Raises RateLimited where `running` sessions are as many as the key may have."""
         most = self.allowance.sessions

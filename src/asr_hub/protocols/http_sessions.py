@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
@@ -11,13 +9,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Send
-from starlette.types import Scope as Asgi
 
 from asr_hub.access.grant import Grant, Scope
 from asr_hub.errors import Conflict, HubError, ProtocolError, TooLarge, UnsupportedAudio
 from asr_hub.model import Role, SessionId
 from asr_hub.protocols.admission import admitted
+from asr_hub.protocols.early_answer import EarlyAnswer
 from asr_hub.protocols.facts import View
 from asr_hub.protocols.http import told
 from asr_hub.protocols.http_publisher import Publisher, Publishers
@@ -217,24 +214,6 @@ def _add_events(api: APIRouter, watchers: Watchers, watcher: Any) -> None:
         return watchers.watch(SessionId(session), seq=_last_seq(last_event_id, seq), grant=grant)
 
 
-class _EarlyAnswer(Response):
-    """An answer to a body that has not ended: it goes out at once, and the connection ends with the body or soon."""
-
-    linger = 0.0
-    """Seconds"""
-
-    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
-        self.headers["Connection"] = "close"
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.linger):
-                # Closing a socket with bytes left to read resets the connection, and that overtakes the answer.
-                while (await receive()).get("more_body"):
-                    pass
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
 def _tell(publisher: Publisher, message: Configure | Finalize | Clear) -> TakenView:
     publisher.tell(message)
     return _taken(publisher)
@@ -252,9 +231,7 @@ def _refusal(error: HubError, audio_offset: int | None, *, linger: float | None)
         body = json.dumps(fields).encode()
     if linger is None:
         return Response(body, number, headers, media_type="application/json")
-    answer = _EarlyAnswer(body, number, headers, media_type="application/json")
-    answer.linger = linger
-    return answer
+    return EarlyAnswer(body, number, headers, linger=linger)
 
 
 def _offset(hub: HubPort, session: SessionId, publisher: Publisher | None, error: HubError) -> int | None:

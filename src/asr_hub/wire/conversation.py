@@ -255,12 +255,12 @@ def _check(message: AnyClientMessage, limits: Limits) -> None:
     match message:
         case Start():
             _check_name("provider", message.provider, limits)
-            _check_language(message.language)
+            check_language(message.language)
             check_hotwords(message.hotwords, limits)
             check_weights(message.hotword_weights, limits)
         case Configure():
             _check_name("provider", message.provider, limits)
-            _check_language(message.language)
+            check_language(message.language)
             check_hotwords(message.hotwords or (), limits)
             check_weights(message.hotword_weights or {}, limits)
         case Attach():
@@ -278,7 +278,8 @@ def _check_name(field: str, name: str | None, limits: Limits) -> None:
         raise ProtocolError(f"`{field}` has 1 to {limits.max_name_chars} printable characters", code="bad-value")
 
 
-def _check_language(language: str | None) -> None:
+def check_language(language: str | None) -> None:
+    """Raises ProtocolError where it is no BCP 47 tag."""
     if language is not None and not (len(language) <= _MAX_LANGUAGE and _LANGUAGE.fullmatch(language)):
         raise ProtocolError("`language` is a BCP 47 tag such as `en`, `en-US` or `zh-Hant-TW`", code="bad-value")
 
