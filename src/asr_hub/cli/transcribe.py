@@ -17,7 +17,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from asr_hub import app
 from asr_hub.audio.files import Probe, decode, probe
-from asr_hub.cli.formats import Format, Transcript, render
 from asr_hub.cli.loop import run
 from asr_hub.cli.refusal import refused
 from asr_hub.config import schema
@@ -28,6 +27,7 @@ from asr_hub.protocols.port import AttachmentPort, HubPort
 from asr_hub.providers import registry
 from asr_hub.providers.settings import suggestion
 from asr_hub.telemetry import logs
+from asr_hub.text.formats import Format, Transcript, render
 from asr_hub.wire import messages as wire
 
 TELEPHONE_RATE = 8_000
@@ -250,7 +250,7 @@ def _targets(folder: Path, files: Sequence[Path]) -> dict[Path, Callable[[Format
 
     def target(file: Path) -> Callable[[Format], Path]:
         name = file.stem if stems.count(file.stem) == 1 else file.name
-        return lambda format: folder / f"{name}.{format}"
+        return lambda format: folder / f"{name}{format.suffix}"
 
     return {file: target(file) for file in files}
 
