@@ -3,7 +3,8 @@ The native protocol over WebSocket: the hub's own path of the one port, served w
 
 uvicorn hands a connection to a WebSocket protocol class when it is upgraded. `websocket_lane` makes such a class: it
 drives the sans-I/O `ServerProtocol` of the `websockets` library and calls the hub directly, which costs a third of what
-the way through ASGI does; every other path goes to uvicorn's own class and so to the application.
+the way through ASGI does; every other path goes to uvicorn's own class and so to the application. Below `/v1/jobs/` the
+lane tells how jobs go on, to those who say nothing themselves.
 
 What is buffered per connection, and where it ends:
 
@@ -52,6 +53,8 @@ from asr_hub.access.grant import ANYBODY
 from asr_hub.errors import HubError, Overloaded, ProtocolError, SessionClosing, SlowClient, TooLarge
 from asr_hub.protocols.admission import offered_secret, query_of, secret_of
 from asr_hub.protocols.http import told
+from asr_hub.protocols.jobs_attachment import JobAttachment, JobConversation
+from asr_hub.protocols.jobs_live import JobsLivePort, jobs_unavailable
 from asr_hub.protocols.origins import check_origin
 from asr_hub.protocols.port import AttachmentPort, DoorPort, HubPort, join, obey
 from asr_hub.protocols.timer_wheel import TimerWheel
@@ -61,6 +64,8 @@ from asr_hub.wire.messages import AnyClientMessage, Attach, Start
 from asr_hub.wire.refusal import NORMAL
 
 PATH = "/v1/stream"
+JOBS_PATH = "/v1/jobs/"
+"""And the id of a job."""
 SUBPROTOCOL = "asr-hub.v1"
 
 
@@ -68,6 +73,7 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long connections may be silent or stuck, and who may open one. Times are in seconds."""
 
     path: str = PATH
+    jobs_path: str = JOBS_PATH
     origins: tuple[str, ...] | None = None
     """
     Browser origins that may connect, such as `https://asr.example.org`; `*` is any. By default pages of this machine.
@@ -97,9 +103,14 @@ def websocket_lane(
     door: DoorPort | None = None,
     limits: Limits | None = None,
     settings: LaneSettings | None = None,
+    jobs: JobsLivePort | None = None,
 ) -> type[asyncio.Protocol]:
-    """The class to give to `uvicorn.Config(ws=...)`. It serves one hub, on one event loop; without `door`, anybody."""
-    shared = _Shared(hub, door or OpenDoor(), limits or Limits(), settings or LaneSettings())
+    """
+    The class to give to `uvicorn.Config(ws=...)`. It serves one hub, on one event loop; without `door`, anybody.
+
+    Without `jobs` the hub keeps none, and says so.
+    """
+    shared = _Shared(hub, door or OpenDoor(), limits or Limits(), settings or LaneSettings(), jobs)
 
     class BoundLane(Lane):
         __slots__ = ()
@@ -136,6 +147,7 @@ class Lane(asyncio.Protocol):
         "_is_heard",
         "_is_pinged",
         "_is_work_due",
+        "_job",
         "_link",
         "_loop",
         "_opcode",
@@ -156,6 +168,8 @@ class Lane(asyncio.Protocol):
         self._link: ServerProtocol | None = None
         """The WebSocket, once the path turned out to be ours."""
         self._head = bytearray()
+        self._job: str | None = None
+        """The one that is watched here; none where this is a session's connection."""
         self._conversation = Conversation(shared.limits)
         self._attachment: AttachmentPort | None = None
         self._grant = ANYBODY
@@ -238,7 +252,7 @@ class Lane(asyncio.Protocol):
             self._transport.close()
             return
         self._flush()
-        self._refuse(Overloaded("the hub restarts; come back with `attach`", code="shutting-down", retry_after=1.0))
+        self._refuse(Overloaded(f"the hub restarts; {self._way_back}", code="shutting-down", retry_after=1.0))
 
     def on_time(self) -> float | None:
         """The time that was set for whatever the connection waits for is up."""
@@ -255,7 +269,7 @@ class Lane(asyncio.Protocol):
             )
             return settings.close_timeout
         if not self._can_write:
-            self._refuse(SlowClient("nothing was read for too long; come back with `attach` and read faster"))
+            self._refuse(SlowClient(f"nothing was read for too long; {self._way_back} and read faster"))
             return settings.close_timeout
         # While the session has no room nothing is read, and so no answer to a ping can be seen.
         if self._is_heard or not self._has_room:
@@ -284,7 +298,10 @@ class Lane(asyncio.Protocol):
             return
         head, rest = bytes(self._head[:end]), bytes(self._head[end:])
         self._head = bytearray()
-        if _path(head) != self._shared.path:
+        path = _path(head)
+        if path.startswith(self._shared.jobs_path):
+            self._job = path[len(self._shared.jobs_path) :].decode("latin-1")
+        elif path != self._shared.path:
             self._delegate(head + rest)
             return
         self._shake_hands(head)
@@ -329,6 +346,8 @@ class Lane(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=shared.settings.write_buffer_bytes)
         shared.wheel.put(self, shared.settings.start_timeout)
         self._send_control()
+        if self._job is not None and shared.jobs is not None:
+            self._watch(shared.jobs, self._job)
 
     def _admit(self, request: Request) -> Response | None:
         """Who comes, and with what key; the refusal where they may not."""
@@ -338,6 +357,8 @@ class Lane(asyncio.Protocol):
             secret = secret_of(headers, query_of(request.path.partition("?")[2]))
             offered = headers.get("sec-websocket-protocol", "")
             self._grant = self._shared.door.admit(secret or offered_secret(offered))
+            if self._job is not None and self._shared.jobs is None:
+                raise jobs_unavailable()
         except HubError as error:
             return _refusal(error)
         except Exception:  # noqa: BLE001  the edge: a defect of the hub refuses one connection, and is told and logged
@@ -445,6 +466,22 @@ class Lane(asyncio.Protocol):
             on_room=self._on_room,
             grant=self._grant,
         )
+        self._conversation.opened(attachment.role)
+        self._keep_alive()
+        self._on_messages()
+
+    def _watch(self, jobs: JobsLivePort, job: str) -> None:
+        """Tell how a job goes on. Nothing is heard here."""
+        self._conversation = JobConversation(self._shared.limits)
+        try:
+            watch = jobs.watch(job, grant=self._grant, on_change=self._on_messages)
+        except HubError as error:
+            self._refuse(error)
+            return
+        except Exception:  # noqa: BLE001  the edge, as in _hear
+            self._break_down()
+            return
+        attachment = self._attachment = JobAttachment(watch, job)
         self._conversation.opened(attachment.role)
         self._keep_alive()
         self._on_messages()
@@ -570,6 +607,10 @@ class Lane(asyncio.Protocol):
         if attachment is not None:
             attachment.detach()
 
+    @property
+    def _way_back(self) -> str:
+        return "come back with `attach`" if self._job is None else "connect again"
+
     def _keep_alive(self) -> None:
         self._is_pinged = False
         self._shared.wheel.put(self, self._shared.settings.ping_interval)
@@ -578,16 +619,20 @@ class Lane(asyncio.Protocol):
 class _Shared:
     """What all connections of a lane have in common."""
 
-    __slots__ = ("door", "hub", "limits", "max_plain", "max_size", "path", "settings", "wheel")
+    __slots__ = ("door", "hub", "jobs", "jobs_path", "limits", "max_plain", "max_size", "path", "settings", "wheel")
 
-    def __init__(self, hub: HubPort, door: DoorPort, limits: Limits, settings: LaneSettings) -> None:
+    def __init__(
+        self, hub: HubPort, door: DoorPort, limits: Limits, settings: LaneSettings, jobs: JobsLivePort | None
+    ) -> None:
         self.hub = hub
         self.door = door
+        self.jobs = jobs
         self.limits = limits
         self.max_size = max(limits.max_audio_bytes, limits.max_text_bytes)
         self.max_plain = self.max_size if settings.is_quick else 0
         self.settings = settings
         self.path = settings.path.encode()
+        self.jobs_path = settings.jobs_path.encode()
         self.wheel = TimerWheel(resolution=settings.resolution)
 
 

@@ -55,6 +55,8 @@ ENDINGS: Mapping[str, Ending] = {
     "wrong-byte-order": Ending(1003, True),
     # Sessions and providers.
     "unknown-session": Ending(1008, False),
+    "unknown-job": Ending(1008, True),
+    "jobs-unavailable": Ending(1013, True),
     "unknown-provider": Ending(1008, False),
     "unsupported-language": Ending(1008, False),
     "second-publisher": Ending(1008, False),

@@ -17,13 +17,17 @@ from engineio import packet, payload
 from engineio.exceptions import EngineIOError
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from asr_hub.access.grant import Grant
 from asr_hub.errors import HubError, Overloaded, ProtocolError, TooLarge
 from asr_hub.protocols.admission import query_of, secret_of
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.http import told
+from asr_hub.protocols.jobs_live import JobsLivePort, jobs_unavailable
 from asr_hub.protocols.origins import check_origin, is_accepted
 from asr_hub.protocols.port import DoorPort, HubPort
+from asr_hub.protocols.socket_io import jobs as watching
 from asr_hub.protocols.socket_io import native, recorder
+from asr_hub.protocols.socket_io.jobs import JobsClient
 from asr_hub.protocols.socket_io.native import NativeClient
 from asr_hub.protocols.socket_io.packets import StrictPacket, is_connect
 from asr_hub.protocols.socket_io.recorder import Recorder
@@ -53,7 +57,7 @@ MAX_PACKETS_OUTSIDE = 16
 """The same before it is in a namespace, where it asks to be let in and says nothing else."""
 
 MAX_CONNECTS = 4
-"""Of the packets in one request that ask for a namespace: each costs a look at the key. There are two namespaces."""
+"""Of the packets in one request that ask for a namespace: each costs a look at the key. There are three namespaces."""
 
 MAX_WAITING = 16_384
 """Packets that may wait for one client. The hub's own messages wait for it; answers to what it sends do not."""
@@ -95,16 +99,19 @@ class SocketIo:
         *,
         limits: Limits | None = None,
         settings: SocketIoSettings | None = None,
+        jobs: JobsLivePort | None = None,
         new_id: Callable[[], str] = lambda: secrets.token_urlsafe(16),
     ) -> None:
+        """Without `jobs` the hub keeps none, and says so."""
         self._hub = hub
+        self._jobs = jobs
         self._door = door
         self._rest = rest
         self._limits = limits or Limits()
         self._settings = it = settings or SocketIoSettings()
         self._new_id = new_id
         self._wheel = TimerWheel()
-        self._clients: dict[tuple[str, str], NativeClient | Recorder] = {}
+        self._clients: dict[tuple[str, str], NativeClient | Recorder | JobsClient] = {}
         self._writers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._polls: set[asyncio.Task[None]] = set()
@@ -133,7 +140,7 @@ class SocketIo:
         self.sio.eio.start_background_task = self._start_library_task
         self._messages = 0
         self.sio.eio.on("message", partial(self._message, self.sio.eio.handlers["message"]))
-        for namespace in (recorder.NAMESPACE, native.NAMESPACE):
+        for namespace in _NAMESPACES:
             self.sio.on("connect", partial(self._connect, namespace), namespace=namespace)
             self.sio.on("disconnect", partial(self._disconnect, namespace), namespace=namespace)
             self.sio.on("*", partial(self._event, namespace), namespace=namespace)
@@ -193,28 +200,30 @@ class SocketIo:
                 raise _stopping()
             secret = _secret(environ, auth)
             grant = self._door.admit(secret)
+            # Not partials: those show the key in their repr.
+            client = self._client(namespace, sid, grant, lambda: self._door.admit(secret))
         except HubError as error:
             raise _refusal(error) from None
         except Exception as exc:  # noqa: BLE001  the edge: the library would tell the client nothing
             _log.exception("socketio.defect", exc)
             raise _refusal(HubError("the hub failed; its log has the details")) from None
-        seat = Seat(self.sio, namespace, sid, wheel=self._wheel, ping_timeout=self._settings.ping_timeout)
-        client: NativeClient | Recorder
-        if namespace == native.NAMESPACE:
-            dialogue = Dialogue(self._hub, protocol=PROTOCOL, grant=grant, limits=self._limits)
-            client = NativeClient(seat, dialogue, start_timeout=self._settings.start_timeout)
-        else:
-            client = Recorder(
-                seat,
-                self._hub,
-                protocol=PROTOCOL,
-                # Not a partial: that shows the key in its repr.
-                admit=lambda: self._door.admit(secret),
-                limits=self._limits,
-                new_id=self._new_id,
-            )
         self._clients[namespace, sid] = client
         self._writers[namespace, sid] = self._spawn(client.write, f"socketio {namespace}")
+
+    def _client(
+        self, namespace: str, sid: str, grant: Grant, admit: Callable[[], Grant]
+    ) -> NativeClient | Recorder | JobsClient:
+        """Raises ProviderUnavailable for jobs where there are none."""
+        limits = self._limits
+        seat = Seat(self.sio, namespace, sid, wheel=self._wheel, ping_timeout=self._settings.ping_timeout)
+        if namespace == native.NAMESPACE:
+            dialogue = Dialogue(self._hub, protocol=PROTOCOL, grant=grant, limits=limits)
+            return NativeClient(seat, dialogue, start_timeout=self._settings.start_timeout)
+        if namespace == recorder.NAMESPACE:
+            return Recorder(seat, self._hub, protocol=PROTOCOL, admit=admit, limits=limits, new_id=self._new_id)
+        if self._jobs is None:
+            raise jobs_unavailable()
+        return JobsClient(seat, self._jobs, admit=admit, max_errors=limits.max_errors)
 
     async def _disconnect(self, namespace: str, sid: str, reason: str) -> None:
         client = self._clients.pop((namespace, sid), None)
@@ -338,7 +347,7 @@ class SocketIo:
 
     def _has_namespace(self, link: str) -> bool:
         manager = self.sio.manager
-        return any(manager.sid_from_eio_sid(link, it) is not None for it in (recorder.NAMESPACE, native.NAMESPACE))
+        return any(manager.sid_from_eio_sid(link, it) is not None for it in _NAMESPACES)
 
     async def _dismiss(self) -> None:
         """Tell all clients, and let those that poll fetch it: after its end a connection answers them no more."""
@@ -522,6 +531,8 @@ async def _guarded(work: Work) -> None:
     except Exception as exc:  # noqa: BLE001  the edge: the task of one client
         _log.exception("socketio.defect", exc)
 
+
+_NAMESPACES = (recorder.NAMESPACE, native.NAMESPACE, watching.NAMESPACE)
 
 _YIELD_EVERY = 32
 """Messages"""

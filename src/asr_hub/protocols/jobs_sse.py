@@ -1,0 +1,211 @@
+"""
+How a job goes on as Server-Sent Events (WHATWG HTML, 9.2), from how it stands now to its end.
+
+A reader has no queue: what it is sent is how the job stands when it can take it. An id is told with each event, so that
+EventSource, which comes back after every end, learns with 204 that it has seen the last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Path, Response
+from sse_starlette import EventSourceResponse
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Send
+from starlette.types import Scope as Asgi
+
+from asr_hub.access.grant import Grant, Scope
+from asr_hub.bell import Bell
+from asr_hub.errors import HubError, Overloaded
+from asr_hub.protocols.admission import admitted
+from asr_hub.protocols.jobs_live import JobsLivePort, JobWatch, jobs_unavailable
+from asr_hub.protocols.openapi import errors
+from asr_hub.protocols.port import DoorPort
+from asr_hub.protocols.sse import EventSettings
+from asr_hub.telemetry import logs
+from asr_hub.wire.jobs import JobProgress
+
+PATH = "/api/v1/asr/events/{id}"
+
+
+class JobEvents:
+    """The route, and everybody who reads there. Whoever owns this calls `close` before the server stops."""
+
+    def __init__(self, jobs: JobsLivePort | None, door: DoorPort, *, settings: EventSettings | None = None) -> None:
+        """Without `jobs` the hub keeps none, and says so."""
+        self._jobs = jobs
+        self._settings = settings or EventSettings()
+        self._all: set[JobReader] = set()
+        self._is_closed = False
+        self.router = _router(self, Depends(admitted(door, Scope.WATCH)))
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    async def watch(self, job: str, *, last: str | None, grant: Grant) -> Response:
+        """
+        What happens to a job; 204 where `last` is the id of the last event there is.
+
+        Waits until it is known how the job stands. Raises what `JobsLivePort.watch` and `JobWatch.read` raise.
+        """
+        self._check_open()
+        if self._jobs is None:
+            raise jobs_unavailable()
+        bell = Bell()
+        watch = self._jobs.watch(job, grant=grant, on_change=bell.ring)
+        try:
+            while (first := watch.read()) is None:
+                await bell.wait()
+            self._check_open()
+        except BaseException:
+            watch.close()
+            raise
+        if watch.is_over and id_of(first) == last:
+            watch.close()
+            return Response(status_code=204)
+        reader = JobReader(watch, first, bell, self._settings)
+        self._all.add(reader)
+        return _Events(self, reader, self._settings)
+
+    def left(self, reader: JobReader) -> None:
+        self._all.discard(reader)
+        reader.leave()
+
+    def close(self) -> None:
+        """End every stream; EventSource comes back to whoever serves then."""
+        self._is_closed = True
+        for reader in tuple(self._all):
+            reader.end()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise Overloaded("the hub is shutting down; connect to another or try again later", code="draining")
+
+
+class JobReader:
+    """One reader of one job. `events` is what it is sent."""
+
+    def __init__(self, watch: JobWatch, first: JobProgress, bell: Bell, settings: EventSettings) -> None:
+        self._watch = watch
+        self._first = first
+        self._bell = bell
+        self._settings = settings
+        self._is_sending = False
+        self._is_ending = False
+        self.is_cut = asyncio.Event()
+        """The response is to end, whatever it waits for."""
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Encoded events, how the job stands first. Waits for them; ends with the job, and when the hub stops."""
+        chunk = event(self._first, self._settings.retry_ms)
+        while True:
+            self._is_sending = True
+            yield chunk
+            self._is_sending = False
+            if self._watch.is_over or (following := await self._next()) is None:
+                return
+            chunk = following
+
+    def end(self) -> None:
+        """End the stream: at once where the reader does not take what it is sent."""
+        self._is_ending = True
+        self._bell.ring()
+        if self._is_sending:
+            self.is_cut.set()
+
+    def leave(self) -> None:
+        self._watch.close()
+
+    async def _next(self) -> bytes | None:
+        """The next event, or a comment where none came for long; nothing at the end."""
+        try:
+            async with asyncio.timeout(self._settings.heartbeat):
+                while not self._is_ending:
+                    if (message := self._watch.read()) is not None:
+                        return event(message)
+                    await self._bell.wait()
+        except TimeoutError:
+            return _BEAT
+        except HubError as error:
+            # The head of the answer is out: who comes back is told why.
+            _log.info("jobs.events", code=error.code)
+        return None
+
+
+def event(message: JobProgress, retry_ms: int | None = None) -> bytes:
+    """One message as one event. JSON has no bare line breaks, so one `data` line holds it."""
+    retry = b"" if retry_ms is None else b"retry: %d\n" % retry_ms
+    return b"id: %b\nevent: job\n%bdata: %b\n\n" % (id_of(message).encode(), retry, msgspec.json.encode(message))
+
+
+def id_of(message: JobProgress) -> str:
+    """Of a state. One end of a job has another than an end before it, which came to nothing and was tried again."""
+    return f"{message.status}-{round(message.updated_at * 1000)}"
+
+
+def _router(events: JobEvents, watcher: Any) -> APIRouter:
+    api = APIRouter(tags=["jobs"])
+
+    @api.get(
+        PATH,
+        summary="How a job goes on, as Server-Sent Events",
+        responses={**_EVENTS, **errors(401, 403, 404, 429, 503)},
+        response_class=Response,
+    )
+    async def job_events(
+        id: Annotated[str, Path(description="The `task_id` of a job.")],
+        last_event_id: Annotated[str | None, Header()] = None,
+        grant: Grant = watcher,
+    ) -> Response:
+        """
+        First how it stands now, then each change, and the end of the stream after it is done, failed or cancelled. A
+        reader that is slow is told the latest and not everything. 204 says that the last event was seen already. Needs
+        the scope `watch`, and is for the key that submitted the job, or one with the scope `admin`.
+        """
+        return await events.watch(id, last=last_event_id, grant=grant)
+
+    return api
+
+
+class _Events(EventSourceResponse):
+    """A response to one reader, without the library's heartbeat and its look twice a second whether uvicorn stops."""
+
+    def __init__(self, all: JobEvents, reader: JobReader, settings: EventSettings) -> None:
+        super().__init__(
+            reader.events(), headers={"Cache-Control": "no-cache"}, ping=0, send_timeout=settings.stall_timeout
+        )
+        self._all = all
+        self._reader = reader
+
+    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            _log.info("jobs.events", code="slow-client")
+        finally:
+            self._all.left(self._reader)
+
+    async def _listen_for_exit_signal_with_grace(self) -> None:
+        await self._reader.is_cut.wait()
+
+
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "`job` events, until the job is over.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "The job is over, and `Last-Event-ID` is its last event."},
+}
+
+_BEAT = b":\n"
+"""A comment. Without a blank line, which some clients take for the end of an empty event."""
+
+_log = logs.get(__name__)
+
+# The library logs every chunk at DEBUG.
+logging.getLogger("sse_starlette").setLevel(logging.WARNING)
