@@ -12,7 +12,7 @@ from contextlib import suppress
 from enum import Enum
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import httpcore
 import httpx
@@ -22,13 +22,17 @@ from asr_hub.errors import ProtocolError
 
 MOST_URL = 2048
 """Characters"""
-MOST_ANSWER = 4096
-"""Bytes of a receiver's answer that are read, and thrown away: who called is not told what a private server says."""
+MOST_ANSWER = 16 * 1024
+"""
+Bytes of a receiver's answer that are read, with its head. Nobody is told what it says: it may be a private server's.
+"""
 MOST_ADDRESSES = 3
 """Of one name, that are tried one after the other."""
 
-_DRAIN_S = 0.5
+_DRAIN_S = 0.25
 """Seconds that the rest of an answer may take once its status is there."""
+_MOST_PIECES = 64
+"""Of a body: each costs the parser as much as a long one."""
 _RESOLVERS = 4
 """Names that are looked up at the same time: a name server that never answers holds a thread for half a minute."""
 
@@ -149,12 +153,11 @@ def _target(url: str, *, allow_private: bool) -> httpcore.URL:
     return httpcore.URL(scheme=parts.raw_scheme, host=host, port=port, target=parts.raw_path)
 
 
-def _host(target: httpcore.URL) -> str:
-    """For the header of that name."""
+def _head(target: httpcore.URL, headers: Mapping[str, str]) -> dict[str, str]:
     host = target.host.decode("ascii")
     host = f"[{host}]" if ":" in host else host
     usual = 443 if target.scheme == b"https" else 80
-    return host if target.port == usual else f"{host}:{target.port}"
+    return {"Host": host if target.port == usual else f"{host}:{target.port}", "Connection": "close", **headers}
 
 
 def _check_host(host: str, *, allow_private: bool) -> None:
@@ -251,10 +254,10 @@ class Outside:
             httpcore.AsyncConnectionPool(
                 ssl_context=context, max_connections=1, network_backend=self._backend, retries=0
             ) as pool,
-            pool.stream("POST", target, headers={"Host": _host(target), **headers}, content=body) as response,
+            pool.stream("POST", target, headers=list(_head(target, headers).items()), content=body) as response,
         ):
             await _drain(response)
-            told = dict(response.headers).get(b"retry-after", b"")
+            told = {name.lower(): value for name, value in response.headers}.get(b"retry-after", b"")
             return Answer(status=response.status, retry_after=told[:64].decode("ascii", "replace").strip())
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
@@ -286,8 +289,8 @@ class _Checked(httpcore.AsyncNetworkBackend):
         each = self._timeout_s / len(tried)
         for address in tried[:-1]:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return await self._inner.connect_tcp(str(address), port, each, local_address, socket_options)
-        return await self._inner.connect_tcp(str(tried[-1]), port, each, local_address, socket_options)
+                return _Bounded(await self._inner.connect_tcp(str(address), port, each, local_address, socket_options))
+        return _Bounded(await self._inner.connect_tcp(str(tried[-1]), port, None, local_address, socket_options))
 
     async def _addresses(self, host: str, port: int) -> list[IPv4Address | IPv6Address]:
         try:
@@ -304,6 +307,38 @@ class _Checked(httpcore.AsyncNetworkBackend):
         return addresses
 
 
+class _Bounded(httpcore.AsyncNetworkStream):
+    """Reads `MOST_ANSWER` bytes and no more. Below the parser, which would keep the loop busy without end."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._left = MOST_ANSWER
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        if self._left <= 0:
+            raise httpcore.RemoteProtocolError("the answer is too long")
+        data = await self._inner.read(min(max_bytes, self._left), timeout)
+        self._left -= len(data)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        return _Bounded(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
 def _look_up(host: str, port: int) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
@@ -317,10 +352,10 @@ def _trusted() -> ssl.SSLContext:
 
 async def _drain(response: httpcore.Response) -> None:
     # The status is there: what goes wrong here changes nothing.
-    left = MOST_ANSWER
     with suppress(TimeoutError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
         async with asyncio.timeout(_DRAIN_S):
-            async for block in response.aiter_stream():
-                left -= len(block)
-                if left <= 0:
+            pieces = 0
+            async for _ in response.aiter_stream():
+                pieces += 1
+                if pieces == _MOST_PIECES:
                     break
