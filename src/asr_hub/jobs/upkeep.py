@@ -1,0 +1,173 @@
+"""What goes on beside the jobs: signs of life, adoption, following what other hubs do, and sweeping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from asr_hub.errors import HubError
+from asr_hub.jobs.adoption import Adoption
+from asr_hub.jobs.database import Database
+from asr_hub.jobs.executors import Pulse
+from asr_hub.jobs.facts import Telling
+from asr_hub.jobs.ledger import Ledger
+from asr_hub.jobs.retention import Sweeper
+from asr_hub.jobs.running import Runs
+from asr_hub.jobs.workflow import Workflows
+from asr_hub.telemetry import logs
+
+FOLLOW_S = 1.0
+"""Seconds between two looks at what others did."""
+
+OVERLAP_S = 10.0
+"""Seconds of changes that are read again: the clocks of the hubs differ, and a transaction takes its time."""
+
+SWEEP_S = 300.0
+ADOPT_ALL_S = 60.0
+
+_log = logs.get("asr_hub.jobs")
+
+
+class Upkeep:
+    """Owns the tasks that keep the jobs going. Nothing of it ends where the database is away for a while."""
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        telling: Telling,
+        runs: Runs,
+        pulse: Pulse,
+        adoption: Adoption,
+        sweeper: Sweeper,
+        queue: Workflows,
+        *,
+        dead_after_s: float,
+        now: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._telling = telling
+        self._runs = runs
+        self._pulse = pulse
+        self._adoption = adoption
+        self._sweeper = sweeper
+        self._queue = queue
+        self._dead_after_s = dead_after_s
+        self._now = now
+        self._alive: tuple[str, ...] = ()
+        self._last_adoption = float("-inf")
+        self._in_touch_since: float | None = None
+        self._seen = now()
+        self._an_end = asyncio.Event()
+
+    @property
+    def alive(self) -> tuple[str, ...]:
+        """The hubs that work at jobs, as far as this one knows."""
+        return self._alive
+
+    def ended(self) -> None:
+        """A job is over: perhaps more is kept now than may be."""
+        self._an_end.set()
+
+    async def first_beat(self) -> None:
+        """Raises Overloaded."""
+        self._alive = await self._database.call(self._pulse.beat)
+
+    async def last_beat(self) -> None:
+        """Say that this hub ends on purpose, if that can be said."""
+        with suppress(HubError):
+            await self._database.call(self._pulse.stop)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        loops = [
+            asyncio.ensure_future(self._every(self._dead_after_s / 3, self._beat)),
+            asyncio.ensure_future(self._every(FOLLOW_S, self._follow)),
+            asyncio.ensure_future(self._sweep()),
+        ]
+        try:
+            yield
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+
+    async def _every(self, pause_s: float, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._safely(step)
+            await asyncio.sleep(pause_s)
+
+    async def _safely(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except HubError as error:
+            self._in_touch_since = None
+            _log.debug("jobs.upkeep-waits", code=error.code)
+        except Exception as error:  # noqa: BLE001 - one look that fails must not be the last
+            _log.exception("jobs.upkeep-failed", error)
+
+    async def _beat(self) -> None:
+        now = asyncio.get_running_loop().time()
+        before = self._alive
+        self._alive = await self._database.call(self._pulse.beat)
+        # After an outage everybody looks dead; those who live have said so by then.
+        if self._in_touch_since is None:
+            self._in_touch_since = now
+        if now - self._in_touch_since < self._dead_after_s:
+            return
+        self._telling.tell_all(await self._database.call(self._adoption.of_dead, self._alive))
+        if now - self._last_adoption >= ADOPT_ALL_S or set(before) - set(self._alive):
+            self._last_adoption = now
+            mine = self._runs.tokens
+            self._telling.tell_all(await self._database.call(self._adoption.of_all, self._alive, mine))
+
+    async def _follow(self) -> None:
+        tokens = self._runs.tokens
+        if tokens:
+            held = await self._database.call(self._ledger.held, tokens)
+            for id in tokens.keys() - held:
+                # Unless it has ended by itself meanwhile, or begun anew.
+                if self._runs.tokens.get(id) == tokens[id]:
+                    self._runs.stop(id)
+        if len(self._alive) > 1:
+            await self._read_changes()
+
+    async def _read_changes(self) -> None:
+        changed = await self._database.call(self._ledger.changed, self._seen - OVERLAP_S)
+        self._telling.tell_all(changed)
+        if changed:
+            self._seen = max(self._seen, changed[-1].job.updated_at)
+        known = self._telling.unfinished
+        gone = known - await self._database.call(self._ledger.which, sorted(known))
+        for id in gone:
+            self._telling.forget(id, self._now())
+
+    async def _sweep(self) -> None:
+        await self._safely(self._sweep_all)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + SWEEP_S
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, due - loop.time())):
+                    await self._an_end.wait()
+            if loop.time() >= due:
+                await self._safely(self._sweep_all)
+                due = loop.time() + SWEEP_S
+            else:
+                # Many end in a burst: one look is for all of them.
+                await asyncio.sleep(FOLLOW_S)
+                self._an_end.clear()
+                await self._safely(self._sweep_surplus)
+
+    async def _sweep_surplus(self) -> None:
+        if await self._sweeper.is_over_full():
+            await self._sweeper.sweep_jobs()
+
+    async def _sweep_all(self) -> None:
+        await self._sweeper.sweep_jobs()
+        await self._sweeper.sweep_audio()
+        await self._sweeper.sweep_spools(self._alive)
+        while await self._database.call(self._queue.forget_done):
+            pass
