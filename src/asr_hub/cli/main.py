@@ -8,6 +8,7 @@ from asr_hub.cli.certificate import certificate
 from asr_hub.cli.check import check
 from asr_hub.cli.demo import demo
 from asr_hub.cli.doctor import doctor
+from asr_hub.cli.jobs import app as jobs
 from asr_hub.cli.keys import app as keys
 from asr_hub.cli.listen import listen
 from asr_hub.cli.models import app as models
@@ -25,5 +26,6 @@ app = typer.Typer(
 )
 for _command in (serve, demo, transcribe, listen, doctor, check, use, replay, certificate):
     app.command()(_command)
+app.add_typer(jobs, name="jobs")
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
