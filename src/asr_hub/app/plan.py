@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
+from asr_hub.audio.files import Limits as FileLimits
 from asr_hub.audio.operators.base import Vad
 from asr_hub.audio.operators.endpoint import EndpointSettings
 from asr_hub.audio.operators.fsmn import FsmnVad
@@ -15,6 +18,7 @@ from asr_hub.effects.recognition import Listening
 from asr_hub.effects.strategy import Accurate, Hedge, Identify, Patience, Route, Shadow, Strategy
 from asr_hub.hub.hub import Limits
 from asr_hub.hub.reload import Plan
+from asr_hub.jobs.cutting_messages import CutSettings
 from asr_hub.model import ProviderName
 from asr_hub.models.folder import find
 from asr_hub.providers import registry
@@ -66,6 +70,21 @@ def endpoint_of(config: Config) -> EndpointSettings:
         min_silence=it.min_silence_s,
         pre_roll=it.pre_roll_s,
         max_utterance=it.max_utterance_s,
+    )
+
+
+def cutting_of(config: Config) -> CutSettings:
+    """How files are cut: as live audio is, but into segments that may be heard side by side."""
+    audio, jobs = config.audio, config.jobs
+    endpoint = endpoint_of(config)
+    longest = min(endpoint.max_utterance, jobs.longest_segment_s)
+    shortest = 1 + endpoint.pre_roll + 2 * endpoint.min_speech
+    return CutSettings(
+        vad=audio.vad,
+        vad_model=str(find(audio.vad_model, engine="funasr")) if audio.vad_model is not None else None,
+        gate=audio.gate,
+        endpoint=replace(endpoint, max_utterance=max(longest, shortest)),
+        limits=FileLimits(seconds=jobs.max_audio_s, bytes=jobs.max_file_bytes),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import msgspec
@@ -16,22 +17,21 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from asr_hub import app
-from asr_hub.audio.files import Probe, decode, probe
 from asr_hub.cli.loop import run
 from asr_hub.cli.refusal import refused
 from asr_hub.config import schema
 from asr_hub.config.loader import load
 from asr_hub.errors import ConfigError, HubError
-from asr_hub.model import HUB_RATE, AudioFormat, Hypothesis
-from asr_hub.protocols.port import AttachmentPort, HubPort
+from asr_hub.hub.hub import Hub
+from asr_hub.hub.segments import Segments
+from asr_hub.jobs.cutting import CutterSettings, FileCutter
+from asr_hub.jobs.job import Channels, Segment, Wish
+from asr_hub.jobs.ports import Cut
+from asr_hub.jobs.work import hear_all, result_of
 from asr_hub.providers import registry
 from asr_hub.providers.settings import suggestion
 from asr_hub.telemetry import logs
 from asr_hub.text.formats import Format, Transcript, render
-from asr_hub.wire import messages as wire
-
-TELEPHONE_RATE = 8_000
-"""Hertz. A file at this rate is not resampled here: an engine may prefer it so."""
 
 
 def transcribe(
@@ -66,7 +66,7 @@ def transcribe(
         wish = _Wish(
             language, tuple(word for each in hotwords or () for word in map(str.strip, each.split(",")) if word)
         )
-        heard = run(_transcribe(settings, files, wish, min(jobs, settings.sessions.max_sessions)))
+        heard = run(_transcribe(settings, files, wish, jobs))
         targets = None if folder is None else _targets(folder, files)
         for file, outcome in zip(files, heard, strict=True):
             if outcome.transcript is not None:
@@ -93,129 +93,83 @@ class _Wish(msgspec.Struct, frozen=True):
 
 async def _transcribe(config: schema.Config, files: Sequence[Path], wish: _Wish, jobs: int) -> list[Outcome]:
     turns = asyncio.Semaphore(jobs)
-    with _progress() as progress:
-        async with app.running_hub(config) as hub:
+    settings = app.cutting_of(config)
+    with _progress() as progress, TemporaryDirectory(prefix="asr-hub-") as spools:
+        async with app.running_hub(config) as hub, FileCutter(settings, CutterSettings(processes=jobs)) as cutter:
+            wanted = Wish(provider=hub.default, language=wish.language, hotwords=wish.hotwords)
+            # Nobody else needs the engine here.
+            hear = Segments(hub, at_once=lambda: _slots(hub))
 
-            async def one(file: Path) -> Outcome:
+            async def one(number: int, file: Path) -> Outcome:
                 async with turns:
-                    return await _File(hub, file, wish, progress).transcribe()
+                    return await _File(file, wanted, hear, cutter, Path(spools) / str(number), progress).transcribe()
 
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(file), name=f"transcribe {file}") for file in files]
+                tasks = [
+                    group.create_task(one(number, file), name=f"transcribe {file}") for number, file in enumerate(files)
+                ]
             return [task.result() for task in tasks]
 
 
-class _File:
-    """One file on its way through one session."""
+def _slots(hub: Hub) -> int:
+    try:
+        return hub.engines.get(hub.default).capabilities.max_streams
+    except HubError:
+        return 1
 
-    def __init__(self, hub: HubPort, path: Path, wish: _Wish, progress: Progress) -> None:
-        self._hub = hub
+
+class _File:
+    """One file on its way."""
+
+    def __init__(
+        self, path: Path, wish: Wish, hear: Segments, cutter: FileCutter, spool: Path, progress: Progress
+    ) -> None:
         self._path = path
         self._wish = wish
+        self._hear = hear
+        self._cutter = cutter
+        self._spool = spool
         self._progress = progress
         self._bar = progress.add_task(escape(path.name), total=None, text="")
-        self._room = asyncio.Event()
-        self._news = asyncio.Event()
         self._outcome = Outcome()
-        self._provider = ""
-        self._samples = 0
-        self._readings: dict[int, Hypothesis] = {}
 
     async def transcribe(self) -> Outcome:
         """Never raises a HubError or an OSError: they are problems of this file alone."""
-        with self._noted():
-            facts = probe(self._path)
-            rate = TELEPHONE_RATE if facts.rate == TELEPHONE_RATE else HUB_RATE
-            port = self._open(rate)
-            try:
-                await self._through(port, facts, rate)
-            finally:
-                port.detach()
-            if self._samples:
-                self._outcome.transcript = self._transcript(rate)
-        return self._outcome
-
-    def _open(self, rate: int) -> AttachmentPort:
-        start = wire.Start(
-            format=AudioFormat(sample_rate=rate), language=self._wish.language, hotwords=self._wish.hotwords
-        )
-        return self._hub.open(start, protocol="cli", on_messages=self._news.set, on_room=self._room.set)
-
-    async def _through(self, port: AttachmentPort, facts: Probe, rate: int) -> None:
-        self._progress.update(self._bar, total=facts.seconds)
-        async with asyncio.TaskGroup() as group:
-            feeding = group.create_task(self._feed(port, rate), name=f"feed {self._path}")
-            with self._noted():
-                await self._listen(port, rate)
-            # A session may end before its audio does, and then gives no more room.
-            feeding.cancel()
-
-    async def _feed(self, port: AttachmentPort, rate: int) -> None:
-        # Half a second of audio is decoded in about a millisecond: not worth a thread.
-        with self._noted(), contextlib.closing(_decode(self._path, rate)) as frames:
-            for pcm in frames:
-                self._room.clear()
-                has_room = port.push(pcm)
-                self._samples += len(pcm) // 2
-                if not has_room:
-                    await self._room.wait()
-        # A file that breaks off is closed too: what was heard until then is worth having.
-        with self._noted():
-            if not port.is_over:
-                port.close()
-
-    async def _listen(self, port: AttachmentPort, rate: int) -> None:
-        while not port.is_over:
-            await self._news.wait()
-            self._news.clear()
-            for data in port.read():
-                self._take(_DECODER.decode(data), rate)
-
-    def _take(self, message: wire.AnyServerMessage, rate: int) -> None:
-        match message:
-            case wire.Ready():
-                self._provider = message.provider
-            case wire.AudioAck() | wire.Closed():
-                self._progress.update(self._bar, completed=message.audio_offset / rate)
-            case wire.Partial():
-                self._progress.update(self._bar, text=escape(message.hypothesis.text[-40:]))
-            case wire.Final() | wire.Revision():
-                self._readings[message.utterance] = message.hypothesis
-                self._progress.update(self._bar, text=escape(message.hypothesis.text[-40:]))
-            case wire.Error():
-                self._outcome.problems.append(f"{message.code}: {message.message}")
-            case wire.Warning():
-                self._outcome.warnings.append(f"{message.code}: {message.message}")
-            case _:
-                pass
-
-    def _transcript(self, rate: int) -> Transcript:
-        hypotheses = tuple(hypothesis for _, hypothesis in sorted(self._readings.items()))
-        heard = next((each.language for each in hypotheses if each.language), None)
-        return Transcript(
-            source=self._path.name,
-            provider=self._provider,
-            language=self._wish.language or heard,
-            duration_ms=self._samples * 1000 // rate,
-            hypotheses=hypotheses,
-        )
-
-    @contextlib.contextmanager
-    def _noted(self) -> Iterator[None]:
         try:
-            yield
+            cut = await self._cutter.cut(self._path, self._spool, Channels.MIX, on_progress=self._decoded)
+            self._outcome.problems += cut.warnings
+            self._outcome.transcript = await self._heard(cut)
         except HubError as exc:
-            self._outcome.problems.append(f"{exc.code}: {exc}")
+            self._fail(exc)
         except OSError as exc:
             self._outcome.problems.append(f"not-found: cannot be read: {exc.strerror}")
+        finally:
+            await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
+        return self._outcome
 
+    async def _heard(self, cut: Cut) -> Transcript:
+        speech = sum(segment.end - segment.start for segment in cut.segments)
+        self._progress.update(self._bar, total=speech, completed=0, text="")
+        heard = await hear_all(cut, self._wish, "", self._hear, on_done=self._done, on_error=self._fail)
+        duration_ms = cut.spool.samples * 1000 // cut.spool.rate
+        result = result_of(duration_ms, heard, self._wish, rate=cut.spool.rate)
+        self._outcome.warnings += result.warnings
+        return Transcript(
+            source=self._path.name,
+            provider=self._wish.provider,
+            language=result.language,
+            duration_ms=result.duration_ms,
+            hypotheses=result.hypotheses,
+        )
 
-_DECODER: msgspec.json.Decoder[wire.AnyServerMessage] = msgspec.json.Decoder(wire.AnyServerMessage)
+    def _decoded(self, seconds: float) -> None:
+        self._progress.update(self._bar, text=f"{seconds:.0f} s decoded")
 
+    def _done(self, segment: Segment) -> None:
+        self._progress.update(self._bar, advance=segment.end - segment.start)
 
-def _decode(path: Path, rate: int) -> Generator[bytes, None, None]:
-    for frame in decode(path, rate):
-        yield frame.pcm
+    def _fail(self, exc: HubError) -> None:
+        self._outcome.problems.append(f"{exc.code}: {exc}")
 
 
 def _for_files(config: schema.Config, provider: str | None) -> schema.Config:

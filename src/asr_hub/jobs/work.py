@@ -9,7 +9,7 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
-from asr_hub.errors import unwrapped
+from asr_hub.errors import HubError, unwrapped
 from asr_hub.jobs.job import HeardSegment, Result, Segment, Wish
 from asr_hub.jobs.ports import Cut, Hear, Spool
 from asr_hub.model import Hypothesis
@@ -25,21 +25,35 @@ async def hear_segment(spool: Spool, segment: Segment, wish: Wish, principal: st
 
 
 async def hear_all(
-    cut: Cut, wish: Wish, principal: str, hear: Hear, *, at_once: int, on_done: Callable[[HeardSegment], None]
+    cut: Cut,
+    wish: Wish,
+    principal: str,
+    hear: Hear,
+    *,
+    on_done: Callable[[Segment], None],
+    on_error: Callable[[HubError], None],
 ) -> Sequence[HeardSegment]:
-    """Every segment of a file, `at_once` at the same time; `on_done` is told each as it is heard. Raises HubError."""
-    turns = asyncio.Semaphore(at_once)
+    """
+    Every segment of a file, as many at the same time as `hear` allows, in their order.
 
-    async def one(segment: Segment) -> HeardSegment:
+    One that cannot be heard is told to `on_error` and left out. Raises OSError without the spool.
+    """
+    turns = asyncio.Semaphore(hear.at_once(wish))
+
+    async def one(segment: Segment) -> HeardSegment | None:
         async with turns:
-            heard = await hear_segment(cut.spool, segment, wish, principal, hear)
-        on_done(heard)
-        return heard
+            try:
+                return await hear_segment(cut.spool, segment, wish, principal, hear)
+            except HubError as exc:
+                on_error(exc)
+                return None
+            finally:
+                on_done(segment)
 
     with unwrapped():
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(segment), name=f"segment {segment.number}") for segment in cut.segments]
-    return [task.result() for task in tasks]
+    return [heard for task in tasks if (heard := task.result()) is not None]
 
 
 def result_of(
