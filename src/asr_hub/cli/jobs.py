@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import re
+import stat
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -30,6 +32,9 @@ DEFAULT_URL = "http://127.0.0.1:8765"
 
 WATCHED_AT_ONCE = 16
 """Jobs; the others wait for their turn."""
+
+PAUSE_S = 1.0
+"""Seconds between two questions, where the hub's events cannot be had."""
 
 PAGE = 200
 """Jobs that are asked for at a time, at most."""
@@ -295,7 +300,7 @@ def _with_hub(url: str, key: str | None, patience: float, work: Callable[[_Desk]
         console.print(f"[yellow]{escape(what)}[/]", highlight=False, soft_wrap=True)
 
     with refused():
-        client = JobsClient(url, key, patience=Patience(total_s=patience), on_trouble=tell)
+        client = JobsClient(url, key, patience=Patience(total_s=patience, pause_s=PAUSE_S), on_trouble=tell)
         desk = _Desk(client, _bars(console))
         try:
             status = run(_working(desk, work))
@@ -331,7 +336,10 @@ def _bars(console: Console) -> Progress:
 
 def _size(file: Path, max_bytes: int) -> int:
     """Raises OSError, TooLarge."""
-    size = file.stat().st_size
+    facts = file.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "is no file that has an end")
+    size = facts.st_size
     if size > max_bytes:
         raise TooLarge(f"has {size} bytes, and the hub takes {max_bytes}; cut it, or make it FLAC, Opus or MP3")
     return size

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -129,6 +128,8 @@ class JobsClient:
             headers=_headers(key),
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_connections=None),
+            # Certificates are read where there is one to be checked.
+            verify=self._url.scheme == "https",
             # Nobody means a proxy for a hub on the same machine.
             trust_env=self._url.host not in ("127.0.0.1", "localhost", "::1"),
         )
@@ -159,7 +160,7 @@ class JobsClient:
         async def send() -> Submitted:
             nonlocal tries
             tries += 1
-            with _opened(file) as source:
+            with file.open("rb") as source:
                 try:
                     return await self._ask(
                         "POST",
@@ -321,13 +322,6 @@ class _Counted:
 
     def __iter__(self) -> Any:
         return iter(self._file)
-
-
-def _opened(file: Path) -> BinaryIO:
-    """Raises OSError."""
-    if not stat.S_ISREG(file.stat().st_mode):
-        raise OSError(None, "is no file")
-    return file.open("rb")
 
 
 async def _data_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
