@@ -14,6 +14,7 @@ import uvicorn
 from asr_hub.access.certificate import Pair, certificate_of, on_disk
 from asr_hub.access.entrance import Entrance
 from asr_hub.access.exposure import exposure
+from asr_hub.app.jobs import files_of, fingerprint
 from asr_hub.app.plan import plan_of
 from asr_hub.app.running import running_hub
 from asr_hub.config.schema import Config
@@ -21,9 +22,10 @@ from asr_hub.errors import ConfigError
 from asr_hub.hub.facts import StoreFacts
 from asr_hub.hub.hub import Hub
 from asr_hub.hub.reload import Reload
-from asr_hub.protocols import rest, tokens
+from asr_hub.protocols import jobs_rest, rest, tokens
 from asr_hub.protocols.http import application
 from asr_hub.protocols.http_sessions import HttpSessions
+from asr_hub.protocols.jobs_sse import JobEvents
 from asr_hub.protocols.origins import OriginGate
 from asr_hub.protocols.port import DoorPort
 from asr_hub.protocols.socket_io.mount import SocketIo, SocketIoSettings
@@ -33,6 +35,7 @@ from asr_hub.store.slices.access import AccessRefused
 from asr_hub.store.slices.providers import select_provider
 from asr_hub.store.slices.system import select_system
 from asr_hub.telemetry import logs
+from asr_hub.telemetry.access_log import AccessLog
 from asr_hub.wire.conversation import Limits as WireLimits
 
 _log = logs.get("asr_hub.app")
@@ -88,25 +91,35 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
         reload.join("access", lambda wanted: entrance.prepare(wanted.access))
         facts = StoreFacts(hub, reload, warning=warning)
         door = entrance.door("http")
+        files = await stack.enter_async_context(files_of(config, hub, functools.partial(fingerprint, reload)))
         grpc_port = await stack.enter_async_context(_grpc(config, hub, entrance.door("grpc"), facts, tls))
         limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
         sessions = HttpSessions(hub, door, limits=limits)
-        routers = (rest.router(facts, door), sessions.router, tokens.router(entrance, door))
+        events = JobEvents(files.watches, door)
+        routers = (
+            rest.router(facts, door),
+            sessions.router,
+            tokens.router(entrance, door),
+            events.router,
+            jobs_rest.router(files.jobs, facts, door, off=files.why_not),
+        )
         socket_io = SocketIo(
             hub,
             entrance.door("socketio"),
             OriginGate(application(*routers), config.server.origins),
             limits=limits,
             settings=SocketIoSettings(origins=config.server.origins),
+            jobs=files.watches,
         )
         server = _Server(
             uvicorn.Config(
-                socket_io,
+                AccessLog(socket_io),
                 ws=websocket_lane(
                     hub,
                     door=entrance.door("websocket"),
                     limits=limits,
                     settings=LaneSettings(origins=config.server.origins),
+                    jobs=files.watches,
                 ),
                 lifespan="off",
                 log_config=None,
@@ -134,6 +147,7 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
         finally:
             # uvicorn waits for its responses, and events have no end.
             sessions.close()
+            events.close()
             server.should_exit = True
             await task
 

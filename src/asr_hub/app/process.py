@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 from asr_hub.app.ports import serving
 from asr_hub.config.schema import Config
 from asr_hub.errors import HubError
 from asr_hub.hub.reload import Reload
 from asr_hub.telemetry import logs
+from asr_hub.telemetry.log_files import close_files, configure_files
 
 _log = logs.get("asr_hub.app")
 
@@ -25,6 +26,11 @@ async def serve(config: Config, *, read: Callable[[], Config] | None = None) -> 
     A second signal ends the drain at once. SIGHUP reads the configuration again with `read`; without it, it ends the
     process, as where a terminal is closed.
     """
+    with _log_files(config):
+        await _serve(config, read)
+
+
+async def _serve(config: Config, read: Callable[[], Config] | None) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with serving(config, read=read) as running, _hanging_up(running.reload, read):
@@ -84,6 +90,26 @@ async def _reload_at(hangup: asyncio.Event, reload: Reload) -> None:
             await reload()
 
 
+@contextlib.contextmanager
+def _log_files(config: Config) -> Iterator[None]:
+    _write_files(config)
+    try:
+        yield
+    finally:
+        close_files()
+
+
 def _logging(config: Config) -> Callable[[], None]:
     it = config.logging
-    return functools.partial(logs.configure, level=it.level, format=it.format, transcripts=it.transcripts)
+
+    def put() -> None:
+        logs.configure(level=it.level, format=it.format, transcripts=it.transcripts)
+        _write_files(config)
+
+    return put
+
+
+def _write_files(config: Config) -> None:
+    """Raises ConfigError."""
+    it = config.logging
+    configure_files(Path(it.folder) if it.folder is not None else None, max_bytes=it.max_bytes, keep=it.keep)

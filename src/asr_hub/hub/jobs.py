@@ -33,6 +33,7 @@ from asr_hub.protocols.jobs_port import (
     QueueView,
     ResultView,
     Search,
+    StoredAudio,
     SubmittedView,
     TaskView,
     Upload,
@@ -184,7 +185,7 @@ class HubJobs:
         views = [task_view(job, None, is_admin=_is_admin(grant)) for job in page.jobs]
         return HistoryView(jobs=views, next=page.next, total=page.total)
 
-    async def audio(self, id: str, grant: Grant) -> _StoredAudio:
+    async def audio(self, id: str, grant: Grant) -> StoredAudio:
         job = await self._own(id, grant)
         return _StoredAudio(self._audio, job.sha256, await self._audio.size(job.sha256), job.name)
 

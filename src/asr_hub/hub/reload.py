@@ -88,6 +88,11 @@ class Reload:
         self._parts: dict[str, Prepare] = {}
         self._turn = asyncio.Lock()
 
+    @property
+    def plan(self) -> Plan:
+        """What holds now."""
+        return self._plan
+
     def join(self, section: str, prepare: Prepare) -> None:
         """Let another part take the changes of a top-level section of the configuration."""
         if section in self._parts or section in _OURS:

@@ -1,0 +1,167 @@
+"""A running hub gets its jobs: the parts of file transcription are made as the configuration says, and joined."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import importlib.util
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from asr_hub.app.plan import cutting_of
+from asr_hub.config import schema
+from asr_hub.config.schema import Config
+from asr_hub.errors import ConfigError, HubError, NotFound
+from asr_hub.hub.hub import Hub
+from asr_hub.hub.job_watch import JobWatches, lookup_in
+from asr_hub.hub.jobs import HubJobs, hub_jobs
+from asr_hub.hub.reload import Reload
+from asr_hub.hub.segments import Segments
+from asr_hub.jobs.audio_folder import FolderAudio
+from asr_hub.jobs.cutting import CutterSettings, FileCutter
+from asr_hub.jobs.late import LateJobs
+from asr_hub.jobs.ports import AudioStore, JobStore
+from asr_hub.jobs.webhook import Webhooks
+from asr_hub.model import ProviderName
+from asr_hub.protocols.jobs_rest import OFF
+from asr_hub.telemetry import logs
+
+_log = logs.get("asr_hub.app")
+
+PACKAGES = ("dbos", "sqlalchemy", "python_multipart")
+"""Of the extra `asr-hub[jobs]`."""
+
+
+class Files(NamedTuple):
+    """What the protocols get of the jobs: nothing where files are not transcribed, and why."""
+
+    jobs: HubJobs | None
+    watches: JobWatches | None
+    why_not: str = OFF
+
+
+@contextlib.asynccontextmanager
+async def files_of(
+    config: Config, hub: Hub, fingerprint: Callable[[ProviderName], str], env: Mapping[str, str] = os.environ
+) -> AsyncIterator[Files]:
+    """
+    The jobs of a running hub, until the block is left; what is not done then is done after the next start.
+
+    Their database is opened with the first call, or at once where there is one. Raises ConfigError where they are
+    wanted and cannot be.
+    """
+    settings = config.jobs
+    if (why_not := _why_not(settings)) is not None:
+        yield Files(None, None, why_not)
+        return
+    folder = jobs_folder(settings, env)
+    async with contextlib.AsyncExitStack() as stack:
+        audio = _audio(settings, folder)
+        webhooks = _webhooks(settings, env)
+        cutter = await stack.enter_async_context(
+            FileCutter(cutting_of(config), CutterSettings(processes=max(1, (os.cpu_count() or 1) // 2)))
+        )
+        hear = Segments(hub, at_once=lambda: settings.segments_at_once)
+
+        def open_now() -> AbstractAsyncContextManager[JobStore]:
+            # Nobody pays for DBOS who has no jobs.
+            from asr_hub.jobs.engine import open_jobs
+
+            return open_jobs(
+                settings,
+                folder=folder,
+                hear=hear,
+                cutter=cutter,
+                audio=audio,
+                webhooks=webhooks,
+                fingerprint=fingerprint,
+                dispatch=hub.dispatch,
+            )
+
+        late = LateJobs(open_now)
+        try:
+            port = await stack.enter_async_context(
+                hub_jobs(
+                    hub,
+                    late,
+                    audio,
+                    settings,
+                    folder / "uploads",
+                    check_webhook=webhooks.check if webhooks is not None else None,
+                )
+            )
+        except OSError as exc:
+            raise ConfigError(
+                f"jobs.folder: {folder} cannot be written: {exc.strerror}; "
+                "choose another, or set `jobs: {enabled: off}`"
+            ) from None
+        owner = asyncio.create_task(late.run(), name="jobs")
+        stack.push_async_callback(_ended, late, owner)
+        if settings.database is not None or (folder / "jobs.sqlite").exists():
+            late.begin()
+        watches = JobWatches(hub.store, lookup_in(late))
+        stack.push_async_callback(watches.aclose)
+        yield Files(port, watches)
+
+
+def jobs_folder(settings: schema.Jobs, env: Mapping[str, str] = os.environ) -> Path:
+    """That of the configuration, or `asr-hub/jobs` in the XDG data directory. It need not exist."""
+    if settings.folder is not None:
+        return Path(settings.folder).expanduser()
+    data = Path(env.get("XDG_DATA_HOME", ""))
+    # The XDG base directory specification: a relative path is to be ignored.
+    return (data if data.is_absolute() else Path("~/.local/share").expanduser()) / "asr-hub" / "jobs"
+
+
+def fingerprint(reload: Reload, name: ProviderName) -> str:
+    """
+    Of what makes an engine hear as it does now, so that a result is not taken for that of another configuration.
+
+    Raises NotFound.
+    """
+    plan = reload.plan
+    entry = plan.entries.get(name)
+    if entry is None:
+        raise NotFound(f"no provider is called {name!r}; there are: {', '.join(plan.entries)}", code="unknown-provider")
+    told = msgspec.json.encode((entry.kind, entry.settings, plan.strategy), order="deterministic")
+    return hashlib.sha256(told).hexdigest()[:16]
+
+
+async def _ended(late: LateJobs, owner: asyncio.Task[None]) -> None:
+    late.end()
+    with contextlib.suppress(HubError):
+        await owner
+
+
+def _why_not(settings: schema.Jobs) -> str | None:
+    if settings.enabled == "off":
+        return "files are not transcribed here: the configuration says `jobs: {enabled: off}`"
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if not missing:
+        return None
+    if settings.enabled == "on":
+        raise ConfigError(f"`jobs: {{enabled: on}}` needs {', '.join(missing)}: pip install 'asr-hub[jobs]'")
+    return OFF
+
+
+def _audio(settings: schema.Jobs, folder: Path) -> AudioStore:
+    if settings.s3 is None:
+        return FolderAudio(folder / "audio")
+    try:
+        from asr_hub.jobs.audio_s3 import S3Audio
+    except ImportError as exc:
+        raise ConfigError(f"`jobs.s3` needs {exc.name}, which is not here: pip install 'asr-hub[s3]'") from None
+    return S3Audio(settings.s3)
+
+
+def _webhooks(settings: schema.Jobs, env: Mapping[str, str]) -> Webhooks | None:
+    secret = env.get(settings.webhooks.secret_env)
+    if not secret:
+        return None
+    return Webhooks(secret, allow_private=settings.webhooks.allow_private, timeout_s=settings.webhooks.timeout_s)
