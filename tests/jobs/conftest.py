@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("dbos", reason="pip install 'asr-hub[jobs]'")
+from tests.jobs.parts import Workshop
 
 
 @pytest.fixture(scope="session")
 def empty_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.jobs.parts import Workshop
-
     folder = tmp_path_factory.mktemp("jobs")
 
     async def make() -> None:
@@ -28,9 +25,7 @@ def empty_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, empty_jobs: Path) -> Callable[..., Any]:
-    from tests.jobs.parts import Workshop
-
+def workshop(tmp_path: Path, empty_jobs: Path) -> Callable[..., Workshop]:
     def make(**settings: Any) -> Workshop:
         shutil.copy(empty_jobs, tmp_path / "jobs.sqlite")
         return Workshop(tmp_path, **settings)

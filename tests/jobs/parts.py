@@ -48,7 +48,7 @@ class Knife:
         self.cuts += 1
         if self.hold is not None:
             await self.hold.wait()
-        name, _, number = source.read_text().partition(" ")
+        name, _, number = (await asyncio.to_thread(source.read_text)).partition(" ")
         if name == "noise":
             raise UnsupportedAudio("this is no audio", code="no-audio")
         count = int(number)
@@ -80,6 +80,13 @@ class Ear:
 
     def at_once(self, wish: Wish) -> int:
         return self.lanes
+
+    def hold(self, *numbers: int) -> None:
+        """From now on these are not let go, and others are."""
+        self.held = set(numbers)
+        for number in numbers:
+            self._begun[number].clear()
+            self._go[number].clear()
 
     async def begun(self, number: int) -> None:
         await self._begun[number].wait()

@@ -110,11 +110,11 @@ class _Ingredients(msgspec.Struct, frozen=True, kw_only=True):
 async def _working(given: _Ingredients) -> AsyncIterator[DbosJobs]:
     settings, database = given.settings, given.database
 
-    async def transcribe(id: JobId, turn: int) -> None:
+    async def transcribe(id: JobId, turn: str) -> None:
         await runs.transcribe(id, turn)
         upkeep.ended()
 
-    async def tell(id: JobId, turn: int, attempt: int) -> None:
+    async def tell(id: JobId, turn: str, attempt: int) -> None:
         await teller.tell(id, turn, attempt)
 
     queue = Workflows(database, given.name, concurrency=settings.concurrency, transcribe=transcribe, tell=tell)

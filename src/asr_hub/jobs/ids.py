@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 
 import msgspec
 
@@ -19,6 +20,11 @@ def job_id(sha256: str, wish: Wish, principal: str, fingerprint: str) -> JobId:
     return JobId(hashlib.sha256(key).hexdigest()[:32])
 
 
-def entry_id(job: JobId, turn: int) -> str:
-    """Of an entry of the queue: the job, and how often it was put there."""
+def new_turn() -> str:
+    """Each time that a job is put into the queue has a name: an entry from before is known by it, and passed over."""
+    return secrets.token_hex(6)
+
+
+def entry_id(job: JobId, turn: str) -> str:
+    """Of an entry of the queue."""
     return f"{job}-{turn}"

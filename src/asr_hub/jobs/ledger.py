@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from asr_hub.errors import Conflict, NotFound, Overloaded
 from asr_hub.jobs.database import Database
+from asr_hub.jobs.ids import new_turn
 from asr_hub.jobs.job import Failure, HeardSegment, Job, JobId, JobState, Result, Segment
 from asr_hub.jobs.tables import STANDING, Standing, jobs, segments, standing, text
 
@@ -162,7 +163,7 @@ class Ledger:
 
     # What a run does
 
-    def claim(self, id: JobId, turn: int, executor: str, token: str) -> Claim | None:
+    def claim(self, id: JobId, turn: str, executor: str, token: str) -> Claim | None:
         """Begin to work at it, unless somebody was told to do so since, or nobody is to any more."""
         now = self._now()
         with self._database.writing() as connection:
@@ -238,7 +239,7 @@ class Ledger:
             self._end(connection, failed)
             return failed
 
-    def warn(self, id: JobId, turn: int, warning: str) -> Standing | None:
+    def warn(self, id: JobId, turn: str, warning: str) -> Standing | None:
         """Add a warning to a job that is over, unless it was tried again since."""
         with self._database.writing() as connection:
             found = _one(connection.execute(sa.select(*STANDING).where(jobs.c.id == id, jobs.c.turn == turn)))
@@ -302,7 +303,7 @@ class Ledger:
                         jobs.c.state.in_(UNFINISHED),
                         now=self._now(),
                     )
-                    .values(state=JobState.QUEUED, turn=jobs.c.turn + 1, token="", executor="")
+                    .values(state=JobState.QUEUED, turn=new_turn(), token="", executor="")
                     .returning(*STANDING)
                 )
             )
@@ -386,7 +387,7 @@ class Ledger:
                 _update(jobs.c.id == id, jobs.c.state.in_(RESTARTABLE), now=now)
                 .values(
                     state=JobState.QUEUED,
-                    turn=jobs.c.turn + 1,
+                    turn=new_turn(),
                     queued_at=now,
                     started_at=None,
                     finished_at=None,
@@ -456,7 +457,7 @@ def _columns(job: Job) -> dict[str, Any]:
         "segments_done": 0,
         "executor": "",
         "runs": 0,
-        "turn": 1,
+        "turn": new_turn(),
         "token": "",
         "version": 1,
         "warnings": "[]",

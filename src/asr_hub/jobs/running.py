@@ -60,7 +60,7 @@ class Runs:
         """Of each job that runs here, that of its run."""
         return {id: run.claim.token for id, run in self._running.items()}
 
-    async def transcribe(self, id: JobId, turn: int) -> None:
+    async def transcribe(self, id: JobId, turn: str) -> None:
         """
         Work at a job, until it is over or somebody else's.
 
@@ -86,7 +86,7 @@ class Runs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _work(self, id: JobId, turn: int) -> None:
+    async def _work(self, id: JobId, turn: str) -> None:
         claim = await self._database.insist(self._ledger.claim, id, turn, self._parts.executor, secrets.token_hex(8))
         if claim is None:
             return

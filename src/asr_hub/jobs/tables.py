@@ -32,8 +32,8 @@ jobs = sa.Table(
     sa.Column("segments_done", sa.Integer, nullable=False),
     sa.Column("executor", sa.Text, nullable=False),
     sa.Column("runs", sa.Integer, nullable=False),
-    # How often it was put into the queue: an entry of the queue from before is known by it, and passed over.
-    sa.Column("turn", sa.Integer, nullable=False),
+    # Of its entry in the queue.
+    sa.Column("turn", sa.String(16), nullable=False),
     # Of the run that works at it. Who has another has lost the job, and changes nothing.
     sa.Column("token", sa.Text, nullable=False),
     # Counts the changes, so that who reads knows the newer of two readings.
@@ -74,7 +74,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     job: Job
     queued_at: float
-    turn: int
+    turn: str
     version: int
 
 

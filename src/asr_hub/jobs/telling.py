@@ -57,7 +57,7 @@ class Teller:
         self._attempts = attempts
         self._now = now
 
-    async def tell(self, id: JobId, turn: int, attempt: int) -> None:
+    async def tell(self, id: JobId, turn: str, attempt: int) -> None:
         """Nothing where the job was deleted, or runs again."""
         found = await self._database.insist(self._ledger.find, id)
         if found is None or found.turn != turn:

@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the queue that is not done."""
 
     job: JobId
-    turn: int
+    turn: str
     executor: str | None
     """Who has it; none: it waits."""
 
@@ -62,8 +62,8 @@ class Workflows:
         executor: str,
         *,
         concurrency: int,
-        transcribe: Callable[[JobId, int], Awaitable[None]],
-        tell: Callable[[JobId, int, int], Awaitable[None]],
+        transcribe: Callable[[JobId, str], Awaitable[None]],
+        tell: Callable[[JobId, str, int], Awaitable[None]],
     ) -> None:
         """Raises ConfigError where there is one already."""
         if _open:
@@ -126,6 +126,7 @@ class Workflows:
                 "queue_name": FILES,
                 "queue_partition_key": job.wish.provider,
                 "workflow_id": entry_id(job.id, standing.turn),
+                "workflow_id_reuse_policy": "reject",
                 "app_version": _VERSION,
                 "priority": job.handling.priority,
             },
@@ -159,7 +160,7 @@ class Workflows:
         for one in found:
             job, _, turn = one.workflow_id.partition("-")
             executor = one.executor_id if one.status == "PENDING" else None
-            entries.append(Entry(job=JobId(job), turn=int(turn), executor=executor))
+            entries.append(Entry(job=JobId(job), turn=turn, executor=executor))
         return entries
 
     def forget_done(self) -> int:
@@ -180,10 +181,10 @@ class Workflows:
             raise asyncio.CancelledError
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop))
 
-    async def transcribe(self, job: JobId, turn: int) -> None:
+    async def transcribe(self, job: JobId, turn: str) -> None:
         await self._transcribe(job, turn)
 
-    async def tell(self, job: JobId, turn: int, attempt: int) -> None:
+    async def tell(self, job: JobId, turn: str, attempt: int) -> None:
         await self._tell(job, turn, attempt)
 
     def _register_early(self) -> None:
@@ -230,12 +231,12 @@ def _mine() -> Workflows:
 
 
 @DBOS.workflow(name=_TRANSCRIBE, max_recovery_attempts=MOST_RUNS)
-async def _transcribe(job: str, turn: int) -> None:
+async def _transcribe(job: str, turn: str) -> None:
     mine = _mine()
     await mine.bridge(lambda: mine.transcribe(JobId(job), turn))
 
 
 @DBOS.workflow(name=_TELL, max_recovery_attempts=MOST_RUNS)
-async def _tell(job: str, turn: int, attempt: int) -> None:
+async def _tell(job: str, turn: str, attempt: int) -> None:
     mine = _mine()
     await mine.bridge(lambda: mine.tell(JobId(job), turn, attempt))
