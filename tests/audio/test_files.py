@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import wave
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -10,7 +11,7 @@ import pytest
 from tests.audio.shapes import assert_in_row, joined, noise, voice
 from tests.speech import ROOT, needs_clips
 
-from asr_hub.audio.files import Limits, decode, probe
+from asr_hub.audio.files import MOST_APART, Limits, decode, decode_apart, probe
 from asr_hub.errors import ClientError, NotFound, TooLarge, UnsupportedAudio
 from asr_hub.model import AudioFrame
 
@@ -265,3 +266,84 @@ def test_one_utterance_in_fourteen_containers() -> None:
 )
 def test_malformed_wavs_are_named(name: str, code: str) -> None:
     assert code_of((ROOT / "speech/malformed_wav" / name).read_bytes()) == (code, 0.0)
+
+
+def stereo(left: bytes, right: bytes, *, codec: str = "pcm_s16le", container: str = "wav") -> bytes:
+    """A file with this on its two channels, at 16 kHz."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as out:
+        stream = out.add_stream(codec, rate=16_000)
+        assert isinstance(stream, av.AudioStream)
+        stream.layout = "stereo"  # type: ignore[assignment]
+        both = np.stack([np.frombuffer(pcm, "<i2") for pcm in (left, right)], axis=1).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(both), format="s16", layout="stereo")
+        frame.sample_rate = 16_000
+        fit = av.AudioResampler(
+            format=stream.format, layout="stereo", rate=16_000, frame_size=stream.frame_size or 1024
+        )
+        for part in [*fit.resample(frame), *fit.resample(None)]:
+            for packet in stream.encode(part):
+                out.mux(packet)
+        for packet in stream.encode(None):
+            out.mux(packet)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("codec", "container"), [("pcm_s16le", "wav"), ("flac", "flac"), ("pcm_s16be", "aiff")])
+def test_channels_apart_are_exact(codec: str, container: str) -> None:
+    left, right = voice(1.3), noise(20_800)
+    rows = list(decode_apart(stereo(left, right, codec=codec, container=container)))
+    assert [joined(channel) for channel in zip(*rows, strict=True)] == [left, right]
+    for channel in zip(*rows, strict=True):
+        assert_in_row(channel)
+        assert channel[0].start == 0 and all(frame.samples == 8000 for frame in channel[:-1])
+
+
+def test_channels_apart_stay_side_by_side_at_another_rate() -> None:
+    rows = list(decode_apart(stereo(voice(1.3), noise(20_800)), 24_000))
+    assert all((one.start, one.samples) == (other.start, other.samples) for one, other in rows)
+    assert rows[-1][0].end == 1.3 * 24_000
+
+
+def test_one_channel_apart_is_what_is_mixed_down() -> None:
+    raw = encoded("wav mulaw")
+    assert b"".join(frame.pcm for (frame,) in decode_apart(raw)) == joined(decode(raw))
+
+
+def test_a_file_that_changes_its_channels_keeps_those_it_begins_with() -> None:
+    mono, both = encoded("aac"), stereo(voice(2.0), noise(32_000), codec="aac", container="adts")
+    for raw, count in ((mono + both, 1), (both + mono, 2)):
+        rows = list(decode_apart(raw))
+        assert {len(row) for row in rows} == {count}
+        assert rows[-1][0].end / 16_000 == pytest.approx(4.0, abs=0.4)
+
+
+def test_a_cut_file_with_channels_apart_gives_what_is_there_and_then_says_so() -> None:
+    raw = stereo(voice(2.0), noise(32_000))
+    rows = []
+    with pytest.raises(UnsupportedAudio) as caught:
+        rows.extend(decode_apart(raw[: len(raw) // 2]))
+    assert caught.value.code == "truncated-audio" and rows[-1][1].end == pytest.approx(16_000, abs=100)
+
+
+def wav_of(channels: int, seconds: float = 0.2) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((channels, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(noise(round(seconds * 16_000) * channels))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("channels", [3, 8, 9, 12, 24, 64, 255])
+def test_many_channels_are_mixed_or_named(channels: int) -> None:
+    raw = wav_of(channels)
+    if channels in (9, 64, 255):
+        assert code_of(raw) == ("unsupported-channels", 0.0)
+    else:
+        assert sum(frame.samples for frame in decode(raw)) == 3200
+    if channels <= MOST_APART:
+        assert {len(row) for row in decode_apart(raw)} == {channels}
+    else:
+        with pytest.raises(UnsupportedAudio) as caught:
+            next(decode_apart(raw))
+        assert caught.value.code == "too-many-channels"

@@ -43,7 +43,7 @@ EDITION = 1
 """Raised where the same file with the same settings begins to give other segments."""
 
 _TOLD_EVERY_S = 0.25
-_PIECE = 1 << 22
+_PIECE = 1 << 18
 _decoder: msgspec.msgpack.Decoder[ToCutting] = msgspec.msgpack.Decoder(ToCutting)
 
 

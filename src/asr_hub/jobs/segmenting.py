@@ -85,7 +85,7 @@ class _Channel:
         if self._start is None:
             return
         # Not only where the VAD hears speech to the very end: the silence of a stop is inside a word, too.
-        overlap = min(self._overlap, self._start) if self._start == self._cut else 0
+        overlap = min(self._overlap, self._start - self.segments[-1].start) if self._start == self._cut else 0
         self.segments.append(
             Segment(
                 number=len(self.segments),
