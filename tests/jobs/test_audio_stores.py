@@ -1,0 +1,567 @@
+"""Where the files of jobs are kept: the same for a folder and for a bucket of an S3 server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import pytest
+
+from asr_hub.config import schema
+from asr_hub.errors import ConfigError, HubError, NotFound, Overloaded, ProtocolError
+from asr_hub.jobs import audio_s3
+from asr_hub.jobs.audio_folder import PIECE, FolderAudio
+from asr_hub.jobs.audio_s3 import S3Audio
+from asr_hub.jobs.ports import AudioStore
+
+pytestmark = pytest.mark.unit
+
+SERVER = """
+import json, logging, sys
+import boto3
+from moto import settings
+from moto.server import ThreadedMotoServer
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+endpoint = "http://127.0.0.1:%d" % server.get_host_and_port()[1]
+setup = dict(endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="setup", aws_secret_access_key="setup")
+boto3.client("s3", **setup).create_bucket(Bucket="audio")
+iam = boto3.client("iam", **setup)
+keys = {}
+for user, allowed in (("hub", "s3:*"), ("guest", "s3:ListBucket")):
+    iam.create_user(UserName=user)
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}]}
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    keys[user] = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
+print(json.dumps({"endpoint": endpoint, "keys": keys}), flush=True)
+sys.stdin.read()
+"""
+
+
+class Server(msgspec.Struct):
+    """An S3 server that checks signatures. `keys` has those of `hub`, who may do all, and of `guest`, who may list."""
+
+    endpoint: str
+    keys: dict[str, dict[str, str]]
+
+    def audio(self, prefix: str, *, bucket: str = "audio", user: str = "hub") -> S3Audio:
+        return S3Audio(schema.S3(bucket=bucket, endpoint=self.endpoint, prefix=prefix), environment=self.keys[user])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Two puts of one key at once make it fail now and then, which the client tries again.
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield msgspec.json.decode(process.stdout.readline(), type=Server)
+        process.kill()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> AudioStore:
+    if request.param == "folder":
+        return FolderAudio(tmp_path / "kept" / "audio")
+    server: Server = request.getfixturevalue("server")
+    return server.audio(tmp_path.name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> FolderAudio:
+    return FolderAudio(tmp_path / "kept" / "audio")
+
+
+def a_file(folder: Path, content: bytes) -> tuple[str, Path]:
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = folder / f"upload-{random.randbytes(8).hex()}"
+    path.write_bytes(content)
+    return sha256, path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def read(store: AudioStore, sha256: str, start: int, end: int) -> bytes:
+    return b"".join([piece async for piece in store.read(sha256, start, end)])
+
+
+CONTENT = random.Random(1).randbytes(3 * PIECE + 17)
+
+
+async def test_what_was_put_is_there(store: AudioStore, tmp_path: Path) -> None:
+    sha256, source = a_file(tmp_path, CONTENT)
+    began = time.time()
+    await store.put(sha256, source)
+    assert await store.size(sha256) == len(CONTENT)
+    fetched = await store.fetch(sha256, tmp_path / "fetched")
+    assert fetched.read_bytes() == CONTENT
+    ((found, size, at),) = await store.all()
+    assert (found, size) == (sha256, len(CONTENT))
+    # Servers tell whole seconds.
+    assert began - 1 <= at <= time.time() + 1
+
+
+async def test_an_empty_file_can_be_kept(store: AudioStore, tmp_path: Path) -> None:
+    sha256, source = a_file(tmp_path, b"")
+    await store.put(sha256, source)
+    assert await store.size(sha256) == 0
+    assert await read(store, sha256, 0, 10) == b""
+    assert (await store.fetch(sha256, tmp_path / "fetched")).read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (0, len(CONTENT)),
+        (0, 1),
+        (0, 0),
+        (5, 5),
+        (7, 3),
+        (PIECE - 1, PIECE + 1),
+        (1, 2 * PIECE + 2),
+        (len(CONTENT) - 1, len(CONTENT)),
+        (len(CONTENT) - 1, len(CONTENT) + 100),
+        (len(CONTENT), len(CONTENT) + 1),
+        (2**40, 2**41),
+    ],
+)
+async def test_any_range_is_read_in_small_pieces(store: AudioStore, tmp_path: Path, start: int, end: int) -> None:
+    sha256, source = a_file(tmp_path, CONTENT)
+    await store.put(sha256, source)
+    pieces = [piece async for piece in store.read(sha256, start, end)]
+    assert b"".join(pieces) == CONTENT[start:end]
+    assert all(isinstance(piece, bytes) and 0 < len(piece) < 2 * PIECE for piece in pieces)
+
+
+async def test_who_stops_reading_leaves_nothing_open(store: AudioStore, tmp_path: Path) -> None:
+    sha256, source = a_file(tmp_path, CONTENT)
+    await store.put(sha256, source)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        pieces = store.read(sha256, 0, len(CONTENT))
+        assert await anext(pieces)
+        await pieces.aclose()  # type: ignore[attr-defined]
+    # The connections of a pool may stay.
+    assert len(os.listdir("/proc/self/fd")) < before + 10
+
+
+async def test_the_same_file_is_kept_once(store: AudioStore, tmp_path: Path) -> None:
+    for _ in range(2):
+        sha256, source = a_file(tmp_path, CONTENT)
+        await store.put(sha256, source)
+    assert len(await store.all()) == 1
+    assert await read(store, sha256, 0, len(CONTENT)) == CONTENT
+
+
+async def test_many_may_put_the_same_file_at_the_same_time(store: AudioStore, tmp_path: Path) -> None:
+    sources = [a_file(tmp_path, CONTENT) for _ in range(10)]
+    await asyncio.gather(*(store.put(sha256, source) for sha256, source in sources))
+    assert [(sha256, size) for sha256, size, _ in await store.all()] == [(sources[0][0], len(CONTENT))]
+    assert await read(store, sources[0][0], 0, len(CONTENT)) == CONTENT
+
+
+async def test_what_is_deleted_is_gone_and_the_rest_stays(store: AudioStore, tmp_path: Path) -> None:
+    kept, source = a_file(tmp_path, b"kept")
+    await store.put(kept, source)
+    sha256, source = a_file(tmp_path, CONTENT)
+    await store.put(sha256, source)
+    await store.delete(sha256)
+    await store.delete(sha256)
+    assert [one for one, *_ in await store.all()] == [kept]
+    with pytest.raises(NotFound):
+        await store.size(sha256)
+    sha256, source = a_file(tmp_path, CONTENT)
+    await store.put(sha256, source)
+    assert await store.size(sha256) == len(CONTENT)
+
+
+async def test_what_was_never_put_is_not_found(store: AudioStore, tmp_path: Path) -> None:
+    sha256 = "0" * 64
+    await store.delete(sha256)
+    assert list(await store.all()) == []
+    with pytest.raises(NotFound) as missing:
+        await store.size(sha256)
+    assert missing.value.code == "audio-gone"
+    with pytest.raises(NotFound):
+        await store.fetch(sha256, tmp_path / "fetched")
+    with pytest.raises(NotFound):
+        await read(store, sha256, 0, 1)
+    with pytest.raises(NotFound):
+        await read(store, sha256, 0, 0)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "hash",
+    [
+        "",
+        ".",
+        "..",
+        "../../../../etc/passwd",
+        "/etc/passwd",
+        "a" * 63,
+        "a" * 65,
+        "A" * 64,
+        "g" * 64,
+        "a" * 64 + "\n",
+        "a" * 63 + "\x00",
+        "a" * 62 + "/a",
+        "\u0661" * 64,
+        "a" * 32 + "/../" + "a" * 28,
+    ],
+    ids=ascii,
+)
+async def test_what_is_no_hash_is_no_path(store: AudioStore, tmp_path: Path, hash: str) -> None:
+    _, source = a_file(tmp_path, b"content")
+    for call in (
+        store.put(hash, source),
+        store.fetch(hash, tmp_path / "fetched"),
+        store.size(hash),
+        store.delete(hash),
+        read(store, hash, 0, 1),
+    ):
+        with pytest.raises(ProtocolError):
+            await call
+    assert names(tmp_path) == [source.name]
+
+
+async def test_files_of_others_are_not_listed(folder: FolderAudio, tmp_path: Path) -> None:
+    root = tmp_path / "kept" / "audio"
+    sha256, source = a_file(tmp_path, b"content")
+    await folder.put(sha256, source)
+    (root / "notes").mkdir()
+    (root / "notes" / ("a" * 64)).write_text("in a folder that is none of ours")
+    (root / sha256[:2] / "notes").write_text("no hash")
+    (root / "zz").write_text("no folder")
+    (root / sha256[:2] / ("b" * 64)).symlink_to("/etc/passwd")
+    assert [one for one, *_ in await folder.all()] == [sha256]
+
+
+async def test_an_empty_folder_goes_with_its_last_file(folder: FolderAudio, tmp_path: Path) -> None:
+    sha256, source = a_file(tmp_path, b"content")
+    await folder.put(sha256, source)
+    assert not source.exists()
+    await folder.delete(sha256)
+    assert list((tmp_path / "kept" / "audio").iterdir()) == []
+
+
+async def test_a_file_in_the_folder_is_fetched_where_it_lies(folder: FolderAudio, tmp_path: Path) -> None:
+    sha256, source = a_file(tmp_path, b"content")
+    await folder.put(sha256, source)
+    assert await folder.fetch(sha256, tmp_path / "fetched") == tmp_path / "kept" / "audio" / sha256[:2] / sha256
+
+
+async def test_putting_and_deleting_at_the_same_time_hurts_nobody(folder: FolderAudio, tmp_path: Path) -> None:
+    sha256, _ = a_file(tmp_path, b"content")
+    sources = [a_file(tmp_path, b"content")[1] for _ in range(40)]
+    for source in sources:
+        # A put whose file was deleted under its hands may say so; nothing else may go wrong.
+        for outcome in await asyncio.gather(
+            folder.put(sha256, source), folder.delete(sha256), folder.delete(sha256), return_exceptions=True
+        ):
+            assert outcome is None or isinstance(outcome, NotFound)
+    sha256, source = a_file(tmp_path, b"content")
+    await folder.put(sha256, source)
+    assert await read(folder, sha256, 0, 100) == b"content"
+
+
+async def test_a_file_and_its_folders_are_on_the_disk_before_put_is_back(
+    folder: FolderAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "kept" / "audio"
+    sha256, source = a_file(tmp_path, b"content")
+    path = root / sha256[:2] / sha256
+    content = source.stat().st_ino
+    synced: list[tuple[int, bool]] = []
+    real = os.fsync
+
+    def sync(number: int) -> None:
+        real(number)
+        synced.append((os.fstat(number).st_ino, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    await folder.put(sha256, source)
+    # What is in it first, then its name, then the names of new folders up to one that was there before.
+    assert (content, False) in synced
+    assert (path.parent.stat().st_ino, True) in synced
+    for made in (path.parent, root, root.parent):
+        assert made.parent.stat().st_ino in {inode for inode, _ in synced}
+    synced.clear()
+    await folder.put(*a_file(tmp_path, b"content"))
+    assert (path.parent.stat().st_ino, True) in synced
+
+
+async def test_a_file_that_is_put_again_is_as_young_as_a_new_one(folder: FolderAudio, tmp_path: Path) -> None:
+    sha256, source = a_file(tmp_path, b"content")
+    os.utime(source, (1, 1))
+    await folder.put(sha256, source)
+    assert (await folder.all())[0][2] > 1
+    os.utime(await folder.fetch(sha256, source), (1, 1))
+    assert (await folder.all())[0][2] == 1
+    await folder.put(*a_file(tmp_path, b"content"))
+    assert (await folder.all())[0][2] > 1
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another disk than `tmp_path`."""
+    if not os.access("/dev/shm", os.W_OK) or os.stat("/dev/shm").st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one disk only")
+    with TemporaryDirectory(dir="/dev/shm") as made:
+        yield Path(made)
+
+
+async def test_a_file_of_another_disk_is_copied(folder: FolderAudio, elsewhere: Path) -> None:
+    sha256, source = a_file(elsewhere, CONTENT)
+    await folder.put(sha256, source)
+    assert await read(folder, sha256, 0, len(CONTENT)) == CONTENT
+    assert [path.name for path in (await folder.fetch(sha256, source)).parent.iterdir()] == [sha256]
+
+
+PUTTING = """
+import asyncio, pathlib, sys
+from asr_hub.jobs.audio_folder import FolderAudio
+asyncio.run(FolderAudio(pathlib.Path(sys.argv[1])).put(sys.argv[2], pathlib.Path(sys.argv[3])))
+print("put", flush=True)
+"""
+
+
+async def test_who_is_killed_in_the_middle_leaves_no_half_file_under_its_name(
+    folder: FolderAudio, tmp_path: Path, elsewhere: Path
+) -> None:
+    content = bytes(24 * 2**20)
+    sha256, source = a_file(elsewhere, content)
+    root = tmp_path / "kept" / "audio"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PUTTING, str(root), sha256, str(source), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    await asyncio.to_thread(_kill_in_the_middle, process.pid, root)
+    await process.wait()
+    assert b"put" not in await process.stdout.read()
+    for _, size, _ in await folder.all():
+        assert size == len(content)
+    await folder.put(sha256, source)
+    assert await folder.size(sha256) == len(content)
+
+
+def _kill_in_the_middle(pid: int, root: Path) -> None:
+    while not list(root.glob("*/*.half")):
+        pass
+    os.kill(pid, signal.SIGKILL)
+
+
+async def test_a_copy_that_nobody_finishes_is_cleared_away_a_day_later(folder: FolderAudio, tmp_path: Path) -> None:
+    sha256, source = a_file(tmp_path, b"content")
+    await folder.put(sha256, source)
+    place = (await folder.fetch(sha256, source)).parent
+    old, new = place / f"{sha256}.0123.half", place / f"{sha256}.4567.half"
+    old.write_bytes(b"con")
+    new.write_bytes(b"con")
+    os.utime(old, (time.time() - 2 * 86400,) * 2)
+    assert len(await folder.all()) == 1
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    broken = FolderAudio(tmp_path / "file" / "audio")
+    sha256, source = a_file(tmp_path, b"content")
+    with pytest.raises(Overloaded, match="has room") as failed:
+        await broken.put(sha256, source)
+    assert failed.value.code == "audio-store-unavailable"
+    assert failed.value.retryable
+    assert source.exists()
+
+
+async def test_a_large_file_goes_to_the_bucket_in_parts_and_through_little_memory(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The smallest that the protocol allows.
+    part = 5 * 2**20
+    monkeypatch.setattr(audio_s3, "PART", part)
+    kept = server.audio(tmp_path.name)
+    size = 12 * part + 5
+    source = tmp_path / "large"
+    with source.open("wb") as file:
+        file.truncate(size)
+        file.seek(size - 5)
+        file.write(b"12345")
+    sha256 = "1" * 64
+    before = _peak(anew=True)
+    await kept.put(sha256, source)
+    assert await kept.size(sha256) == size
+    assert await read(kept, sha256, size - 5, size) == b"12345"
+    fetched = await kept.fetch(sha256, tmp_path / "fetched")
+    assert fetched.stat().st_size == size
+    with fetched.open("rb") as file:
+        file.seek(size - 6)
+        assert file.read() == b"\x0012345"
+    # The parts on their way and the next one, each of them twice for a moment, and what the allocator keeps.
+    assert _peak() - before < 8 * part
+
+
+def _peak(*, anew: bool = False) -> int:
+    """The most memory in use so far, or from now on, in bytes."""
+    if anew:
+        Path("/proc/self/clear_refs").write_text("5")
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmHWM")
+
+
+async def test_a_file_that_was_put_long_ago_is_put_once_more(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = server.audio(tmp_path.name)
+    sha256, source = a_file(tmp_path, b"first")
+    await kept.put(sha256, source)
+    source.write_bytes(b"other")
+    await kept.put(sha256, source)
+    assert await read(kept, sha256, 0, 9) == b"first"
+    monkeypatch.setattr(audio_s3, "_FRESH", audio_s3._FRESH * -1)
+    await kept.put(sha256, source)
+    assert await read(kept, sha256, 0, 9) == b"other"
+
+
+async def test_prefixes_of_a_bucket_are_apart(server: Server, tmp_path: Path) -> None:
+    one, other = server.audio(f"/{tmp_path.name}/one/"), server.audio(f"{tmp_path.name}/other")
+    sha256, source = a_file(tmp_path, b"content")
+    await one.put(sha256, source)
+    assert len(await one.all()) == 1
+    assert list(await other.all()) == []
+    with pytest.raises(NotFound):
+        await other.size(sha256)
+
+
+async def every_failure(kept: S3Audio, folder: Path) -> list[HubError]:
+    sha256, source = a_file(folder, b"content")
+    failures = []
+    for call in (
+        kept.put(sha256, source),
+        kept.fetch(sha256, folder / "fetched"),
+        kept.size(sha256),
+        read(kept, sha256, 0, 1),
+        kept.delete(sha256),
+        kept.all(),
+    ):
+        with pytest.raises(HubError) as failed:
+            await call
+        failures.append(failed.value)
+    assert names(folder) == [source.name]
+    return failures
+
+
+async def test_a_bucket_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
+    for failure in await every_failure(server.audio("p", bucket="no-such-bucket"), tmp_path):
+        assert isinstance(failure, ConfigError)
+        assert failure.code == "audio-store-refused"
+        assert "no bucket no-such-bucket" in str(failure)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "hunter2"},
+        {"AWS_SECRET_ACCESS_KEY": "hunter2"},
+    ],
+    ids=["unknown", "wrong-secret"],
+)
+async def test_keys_that_are_not_taken_are_named_and_not_repeated(
+    server: Server, tmp_path: Path, wrong: dict[str, str]
+) -> None:
+    settings = schema.S3(bucket="audio", endpoint=server.endpoint)
+    for failure in await every_failure(S3Audio(settings, environment={**server.keys["hub"], **wrong}), tmp_path):
+        assert isinstance(failure, ConfigError)
+        assert failure.code == "audio-store-refused"
+        assert "AWS_ACCESS_KEY_ID" in str(failure)
+        assert "hunter2" not in str(failure)
+
+
+async def test_keys_that_may_not_do_it_are_named(server: Server, tmp_path: Path) -> None:
+    kept = server.audio(tmp_path.name, user="guest")
+    assert list(await kept.all()) == []
+    with pytest.raises(ConfigError, match="what they may do"):
+        await kept.put(*a_file(tmp_path, b"content"))
+
+
+@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_without_keys_there_is_no_bucket(variable: str) -> None:
+    environment = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    del environment[variable]
+    with pytest.raises(ConfigError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+        S3Audio(schema.S3(bucket="audio"), environment=environment)
+
+
+async def test_a_store_that_does_not_answer_is_tried_again_later(tmp_path: Path) -> None:
+    gone = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = gone.sockets[0].getsockname()[1]
+    gone.close()
+    await gone.wait_closed()
+    kept = S3Audio(schema.S3(bucket="audio", endpoint=f"http://127.0.0.1:{port}"), environment=_KEYS)
+    with pytest.raises(Overloaded, match=r"jobs\.s3\.endpoint") as failed:
+        await kept.size("a" * 64)
+    assert failed.value.code == "audio-store-unavailable"
+    assert failed.value.retryable
+
+
+_KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\ngarbage",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"no http at all\r\n\r\n",
+    ],
+    ids=["500", "503", "garbage", "redirect", "no-http"],
+)
+async def test_what_is_no_store_is_named(tmp_path: Path, answer: bytes) -> None:
+    async def says(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(says, "127.0.0.1", 0) as nobody:
+        endpoint = f"http://127.0.0.1:{nobody.sockets[0].getsockname()[1]}"
+        kept = S3Audio(schema.S3(bucket="audio", endpoint=endpoint), environment=_KEYS)
+        with pytest.raises(Overloaded) as failed:
+            await kept.all()
+        assert failed.value.code == "audio-store-unavailable"
+
+
+def test_obstore_is_imported_with_the_first_bucket_only() -> None:
+    code = "import asr_hub.jobs.audio_s3, sys; print('obstore' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert json.loads(told.lower()) is False
