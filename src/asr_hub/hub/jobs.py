@@ -284,7 +284,7 @@ class HubJobs:
                 return seconds
 
 
-class _StoredAudio(msgspec.Struct, frozen=True):
+class _StoredAudio(msgspec.Struct):
     """Implements `StoredAudio`."""
 
     store: AudioStore
