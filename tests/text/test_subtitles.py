@@ -156,7 +156,7 @@ def _solid(texts: list[str]) -> str:
     return "".join("".join(text.split()) for text in texts)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(_hypotheses(), max_size=5))
 def test_cues_are_in_order_apart_and_hold_every_word_once(hypotheses: list[Hypothesis]) -> None:
     made = cues(hypotheses)
@@ -170,7 +170,7 @@ def test_cues_are_in_order_apart_and_hold_every_word_once(hypotheses: list[Hypot
     assert _solid([line for cue in made for line in cue.lines]) == _solid([each.text for each in hypotheses])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(_hypotheses((None, "1", "2")), max_size=5))
 def test_cues_of_each_speaker_are_in_order_and_hold_all_words_once(hypotheses: list[Hypothesis]) -> None:
     made = cues(hypotheses)
@@ -190,7 +190,7 @@ def _orderly(draw: st.DrawFn) -> Hypothesis:
     """Timed words one after another, spaced or not, with marks and pauses."""
     unspaced = draw(st.booleans())
     words, at = [], 0
-    for _ in range(draw(st.integers(1, 60))):
+    for _ in range(draw(st.integers(1, 40))):
         spelled = draw(st.text("天气很好" if unspaced else "abcde", min_size=1, max_size=3 if unspaced else 12))
         length = draw(st.integers(30, 900))
         words.append(Word(spelled + draw(st.sampled_from(["", "", "", ",", "."])), at, at + length))
@@ -199,7 +199,7 @@ def _orderly(draw: st.DrawFn) -> Hypothesis:
     return Hypothesis(text=text, start=0, end=at, words=tuple(words))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(_orderly())
 def test_orderly_words_make_cues_within_all_limits(hypothesis: Hypothesis) -> None:
     made = cues([hypothesis])

@@ -213,7 +213,7 @@ def _voice(cue: Cue) -> str:
 def _tsv(transcript: Transcript) -> str:
     # Fields have no white space but blanks: nothing has to be escaped.
     rows = [f"{each.start}\t{each.end}\t{each.text}\n" for each in sentences(transcript.hypotheses)]
-    return "".join(("start\tend\ttext\n", *rows)) if rows else ""
+    return "".join(("start\tend\ttext\n", *rows))
 
 
 _RENDERERS = {

@@ -26,8 +26,8 @@ class Sentence(msgspec.Struct, frozen=True):
     start: int
     end: int
     speaker: str | None = None
-    is_apart: bool = True
-    """Its writing puts a space before it."""
+    is_apart: bool = False
+    """A space belongs between it and the sentence before."""
     utterance: int = 0
     """Index of the hypothesis it begins in."""
 
@@ -42,19 +42,17 @@ def sentences(hypotheses: Sequence[Hypothesis]) -> list[Sentence]:
     where the engine has them, otherwise by share of length.
     """
     kinds = [_Kind.of(hypothesis) for hypothesis in hypotheses]
-    made = [
-        Sentence(
-            joined(group),
-            group[0].start,
-            max(each.end for each in group),
-            speaker,
-            group[0].is_apart,
-            group[0].utterance,
-        )
-        for speaker, said in by_speaker(hypotheses).items()
-        for group in _groups(said, kinds)
-    ]
-    made.sort(key=lambda sentence: sentence.start)
+    groups = [(speaker, group) for speaker, said in by_speaker(hypotheses).items() for group in _groups(said, kinds)]
+    groups.sort(key=lambda one: one[1][0].start)
+    made: list[Sentence] = []
+    before: Stretch | None = None
+    for speaker, group in groups:
+        first = group[0]
+        is_same = bool(made) and made[-1].speaker == speaker
+        is_apart = first.is_apart if is_same else bool(before and not (before.is_unspaced and first.is_unspaced))
+        end = max(each.end for each in group)
+        made.append(Sentence(joined(group), first.start, end, speaker, is_apart, first.utterance))
+        before = group[-1]
     return made
 
 
