@@ -19,8 +19,7 @@ from asr_hub.jobs.job import Channels, Handling, Job, Segment, Wish
 from asr_hub.jobs.ports import Cut, Heard, Spool
 from asr_hub.jobs.telling import Sender
 from asr_hub.model import Hypothesis, ProviderName
-from asr_hub.store.event import Event
-from asr_hub.store.slices.jobs import JobEvent
+from asr_hub.store.event import Event, JobEvent
 
 RATE = 100
 """Samples of one segment, and in a second."""

@@ -134,7 +134,6 @@ async def _working(given: _Ingredients) -> AsyncIterator[DbosJobs]:
             executor=given.name,
             timeout_s=settings.timeout_s,
             attempts=settings.attempts,
-            now=given.now,
             pause=given.pause,
         ),
     )
@@ -258,6 +257,10 @@ class DbosJobs:
 
     async def queue(self) -> QueueState:
         return await self._database.call(self._listing.queue, self._upkeep.alive)
+
+    async def sweep(self) -> None:
+        """Delete what is kept no longer, now. It is done every few minutes, too. Raises HubError."""
+        await self._upkeep.sweep()
 
     async def _withdraw(self, standing: Standing) -> None:
         """Nobody is to work at it any more. Another hub that does so sees that when it next writes something down."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from asr_hub.errors import HubError
 from asr_hub.jobs.adoption import Adoption
-from asr_hub.jobs.database import Database
+from asr_hub.jobs.database import UNAVAILABLE, Database
 from asr_hub.jobs.executors import Pulse
 from asr_hub.jobs.facts import Telling
 from asr_hub.jobs.ledger import Ledger
@@ -80,6 +80,14 @@ class Upkeep:
         with suppress(HubError):
             await self._database.call(self._pulse.stop)
 
+    async def sweep(self) -> None:
+        """Delete what is kept no longer. Raises HubError."""
+        await self._sweeper.sweep_jobs()
+        await self._sweeper.sweep_audio()
+        await self._sweeper.sweep_spools(self._alive)
+        while await self._database.call(self._queue.forget_done):
+            pass
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         loops = [
@@ -103,7 +111,8 @@ class Upkeep:
         try:
             await step()
         except HubError as error:
-            self._in_touch_since = None
+            if error.code == UNAVAILABLE:
+                self._in_touch_since = None
             _log.debug("jobs.upkeep-waits", code=error.code)
         except Exception as error:  # noqa: BLE001 - one look that fails must not be the last
             _log.exception("jobs.upkeep-failed", error)
@@ -145,7 +154,7 @@ class Upkeep:
             self._telling.forget(id, self._now())
 
     async def _sweep(self) -> None:
-        await self._safely(self._sweep_all)
+        await self._safely(self.sweep)
         loop = asyncio.get_running_loop()
         due = loop.time() + SWEEP_S
         while True:
@@ -153,7 +162,7 @@ class Upkeep:
                 async with asyncio.timeout(max(0.0, due - loop.time())):
                     await self._an_end.wait()
             if loop.time() >= due:
-                await self._safely(self._sweep_all)
+                await self._safely(self.sweep)
                 due = loop.time() + SWEEP_S
             else:
                 # Many end in a burst: one look is for all of them.
@@ -164,10 +173,3 @@ class Upkeep:
     async def _sweep_surplus(self) -> None:
         if await self._sweeper.is_over_full():
             await self._sweeper.sweep_jobs()
-
-    async def _sweep_all(self) -> None:
-        await self._sweeper.sweep_jobs()
-        await self._sweeper.sweep_audio()
-        await self._sweeper.sweep_spools(self._alive)
-        while await self._database.call(self._queue.forget_done):
-            pass

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ MOST_RUNS = 100
 _VERSION = "jobs-1"
 _APPLICATION = "asr-hub"
 _THREADS = 32
+_QUEUE_THREAD = "queue-worker-"
+_PATIENCE_S = 5.0
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,7 @@ class Workflows:
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._is_closing = False
+        self._dbos: DBOS | None = None
         self._client = DBOSClient(
             system_database_engine=database.engine,
             serializer=JsonText(),
@@ -103,7 +107,7 @@ class Workflows:
             "scheduler_polling_interval_sec": 30.0,
             "max_executor_threads": _THREADS,
         }
-        DBOS(config=config)
+        self._dbos = DBOS(config=config)
         self._register_early()
         DBOS.launch()
         self._register()
@@ -112,6 +116,7 @@ class Workflows:
         """Hand out no more, and leave what runs for the next start. Blocks for up to some seconds."""
         self._is_closing = True
         try:
+            self._stop_handing_out()
             DBOS.destroy()
             self._client.destroy()
         finally:
@@ -174,6 +179,20 @@ class Workflows:
         if found:
             self._client.delete_workflows([one.workflow_id for one in found])
         return len(found)
+
+    def _stop_handing_out(self) -> None:
+        """
+        DBOS ends its loop before the threads that put work on it, and one that does so in between waits for ever.
+
+        Nothing where DBOS did not get as far as that.
+        """
+        if self._dbos is None:
+            return
+        for event in self._dbos.background_thread_stop_events:
+            event.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith(_QUEUE_THREAD):
+                thread.join(_PATIENCE_S)
 
     async def bridge(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run this on the hub's loop, from that of DBOS."""
