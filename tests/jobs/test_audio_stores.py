@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import random
+import runpy
 import signal
 import subprocess
 import sys
@@ -561,7 +561,61 @@ async def test_what_is_no_store_is_named(tmp_path: Path, answer: bytes) -> None:
         assert failed.value.code == "audio-store-unavailable"
 
 
-def test_obstore_is_imported_with_the_first_bucket_only() -> None:
-    code = "import asr_hub.jobs.audio_s3, sys; print('obstore' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert json.loads(told.lower()) is False
+@pytest.fixture
+def without_obstore(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("obstore", "obstore.store", "obstore.exceptions"):
+        monkeypatch.setitem(sys.modules, module, None)
+
+
+@pytest.mark.usefixtures("without_obstore")
+def test_without_its_package_a_bucket_is_refused_by_name_and_nothing_else_is_missing() -> None:
+    runpy.run_path(audio_s3.__file__)
+    with pytest.raises(ConfigError, match=r"pip install 'asr-hub\[s3\]'"):
+        S3Audio(schema.S3(bucket="audio"), environment=_KEYS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"endpoint": "no address"},
+        {"endpoint": "ftp://example.com"},
+        {"endpoint": "http://"},
+        {"endpoint": "http://a b/"},
+        {"endpoint": "http://user:hunter2@example.com"},
+        {"endpoint": "http://example.com?a"},
+        {"bucket": ""},
+        {"bucket": "../other"},
+        {"bucket": "my bucket"},
+        {"bucket": "ä" * 5},
+        {"region": "us east"},
+        {"region": ""},
+        {"region": "example.com/#"},
+        {"prefix": "ä"},
+        {"prefix": "a b"},
+        {"prefix": "../other"},
+        {"prefix": "a//b"},
+        {"prefix": "a\n"},
+    ],
+    ids=ascii,
+)
+def test_settings_that_name_no_store_are_refused(wrong: dict[str, str]) -> None:
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=rf"jobs\.s3\.{name} is .*; write it as"):
+        S3Audio(schema.S3(**{"bucket": "audio", **wrong}), environment=_KEYS)
+
+
+@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(variable: str) -> None:
+    with pytest.raises(ConfigError, match=variable) as refused:
+        S3Audio(schema.S3(bucket="audio"), environment={**_KEYS, variable: "hunter2\r\nX: y"})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "a", "/a/", "a/b", "A/b.c/d_e-f"])
+async def test_a_prefix_is_taken_as_it_is_written(server: Server, tmp_path: Path, prefix: str) -> None:
+    kept = server.audio(prefix)
+    sha256, source = a_file(tmp_path, prefix.encode() + b" of a bucket")
+    await kept.put(sha256, source)
+    assert sha256 in [one for one, *_ in await kept.all()]
+    await kept.delete(sha256)
+    assert sha256 not in [one for one, *_ in await kept.all()]

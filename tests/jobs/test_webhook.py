@@ -219,6 +219,9 @@ def test_the_page_tells_the_waits_and_names_that_there_are() -> None:
     assert f"`jobs.webhooks.timeout_s` ({Settings().timeout_s:g} seconds)" in page
     assert Settings().secret_env in page
     assert Settings().attempts == 8
+    assert "eight times in all: after 5 seconds, 5 minutes, 30 minutes, 2, 5, 10 and 14 hours" in page
+    usual = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600)
+    assert all(0.8 < wait / told < 1.2 for wait, told in zip(delays(8, "a"), usual, strict=True))
 
 
 @pytest.mark.parametrize("status", ["200 OK", "201 Created", "202 Accepted", "204 No Content", "299 Whatever"])

@@ -27,6 +27,15 @@ _MOST_PARTS = 9_000
 _FETCH_PIECE = 2**20
 _FRESH = timedelta(minutes=1)
 """A file that was put longer ago is put once more: its time in the store says whether somebody may still want it."""
+_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_FORMS = {
+    "bucket": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]"),
+    "endpoint": re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?"),
+    "region": re.compile(r"[A-Za-z0-9-]{1,64}"),
+    # What every store signs and lists in the same way.
+    "prefix": re.compile(r"/?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*(?:[A-Za-z0-9_-][A-Za-z0-9._-]*)?"),
+}
+_EXAMPLES = {"bucket": "my-bucket", "endpoint": "https://minio.example.org", "region": "us-east-1", "prefix": "asr-hub"}
 _REFUSED = re.compile(r"status code: 40[13]\b")
 
 
@@ -81,7 +90,10 @@ class S3Audio:
         return target
 
     async def size(self, sha256: str) -> int:
-        return (await self._head(sha256))[0]
+        import obstore
+
+        async with self._told(sha256):
+            return (await obstore.head_async(self._store, _key(sha256)))["size"]
 
     async def read(self, sha256: str, start: int, end: int) -> AsyncIterator[bytes]:
         """Ends early where the file does."""
@@ -118,20 +130,16 @@ class S3Audio:
                         found.append((name, one["size"], one["last_modified"].timestamp()))
         return found
 
-    async def _head(self, sha256: str) -> tuple[int, datetime]:
+    async def _is_fresh(self, sha256: str, size: int) -> bool:
         import obstore
 
-        key = _key(sha256)
         async with self._told(sha256):
-            told = await obstore.head_async(self._store, key)
-        return told["size"], told["last_modified"]
-
-    async def _is_fresh(self, sha256: str, size: int) -> bool:
-        try:
-            kept, since = await self._head(sha256)
-        except NotFound:
-            return False
-        return kept == size and datetime.now(UTC) - since < _FRESH
+            try:
+                kept = await obstore.head_async(self._store, _key(sha256))
+            except FileNotFoundError:
+                # Or the bucket is missing: putting tells.
+                return False
+        return kept["size"] == size and datetime.now(UTC) - kept["last_modified"] < _FRESH
 
     @asynccontextmanager
     async def _told(self, sha256: str) -> AsyncIterator[None]:
@@ -215,9 +223,16 @@ def _store(settings: schema.S3, environment: Mapping[str, str]) -> S3Store:
 
 
 def _config(settings: schema.S3, environment: Mapping[str, str]) -> S3Config:
-    key, secret = (environment.get(name, "") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    # The package panics at what it cannot put into a request.
+    for name, form in _FORMS.items():
+        value = getattr(settings, name)
+        if value is not None and not form.fullmatch(value):
+            raise ConfigError(f"jobs.s3.{name} is {value!r}; write it as {_EXAMPLES[name]}")
+    key, secret, token = (environment.get(name, "").strip() for name in _VARIABLES)
     if not key or not secret:
         raise ConfigError("jobs.s3 needs keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
+    if not all(value.isascii() and value.isprintable() for value in (key, secret, token)):
+        raise ConfigError(f"one of {', '.join(_VARIABLES)} holds characters that no key has; set it anew")
     config: S3Config = {
         "region": settings.region,
         "access_key_id": key,
@@ -227,7 +242,7 @@ def _config(settings: schema.S3, environment: Mapping[str, str]) -> S3Config:
     }
     if settings.endpoint is not None:
         config["endpoint"] = settings.endpoint.rstrip("/")
-    if token := environment.get("AWS_SESSION_TOKEN"):
+    if token:
         config["session_token"] = token
     return config
 
