@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,3 +156,19 @@ async def test_sessions_have_their_path_beside_it() -> None:
         server.tell(*begun())
         async with WebSocketReader(server) as watching:
             assert await watching.next() is not None
+
+
+async def test_the_client_in_the_reference_works_as_it_stands_there(tmp_path: Path) -> None:
+    reference = Path(__file__).parents[2] / "docs" / "reference" / "jobs-live.md"
+    (code,) = re.findall(r"```python\n(.*?)```", reference.read_text(encoding="utf-8"), re.DOTALL)
+    async with serve() as server:
+        server.tell(*begun(), JobDone(job=A))
+        code = code.replace("127.0.0.1:8765/v1/jobs/{job}", f"127.0.0.1:{server.port}/v1/jobs/{{job}}?token=key")
+        script = tmp_path / "client.py"
+        script.write_text(code, encoding="utf-8")
+        for job, wanted in ((A, (0, b"done 100 %\n", b"")), ("b" * 32, (1, b"", b"there is no job"))):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, script, job), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            )
+            out, err = await process.communicate()
+            assert (process.returncode, out, err[: len(wanted[2])]) == wanted

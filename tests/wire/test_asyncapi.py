@@ -52,7 +52,7 @@ async def test_the_official_parser_takes_the_document_and_no_broken_copy(tmp_pat
         paths[-1].write_text(json.dumps(copied))
     whole, *copies = await node("asyncapi.mjs", *map(str, paths))
     assert whole["problems"] == []
-    assert whole["channels"] == ["/v1/stream", "/v1/stream", "/"]
+    assert whole["channels"] == ["/v1/stream", "/v1/stream", "/", "/v1/jobs/{id}", "/v1/jobs"]
     assert (whole["operations"], whole["messages"]) == (len(document()["operations"]), _message_count())
     for found, wanted in zip(copies, named, strict=True):
         told = "\n".join(found["problems"])

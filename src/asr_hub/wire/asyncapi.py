@@ -1,5 +1,5 @@
 """
-The live protocols as AsyncAPI 3.0: the WebSocket, and both namespaces of Socket.IO. Generated from the messages.
+The live protocols as AsyncAPI 3.0: both WebSockets, and the namespaces of Socket.IO. Generated from the messages.
 
 `python -m asr_hub.wire.asyncapi` writes docs/reference/asyncapi.json; with `--check` it compares instead and exits 1
 where the file says something else than the code.
@@ -19,6 +19,7 @@ from asr_hub.config.generated import keep
 from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, Role, SessionId
 from asr_hub.wire import messages as wire
 from asr_hub.wire import recorder
+from asr_hub.wire.jobs import JobProgress, UnwatchJob, WatchJob
 
 PATH = Path(__file__).parents[3] / "docs" / "reference" / "asyncapi.json"
 
@@ -40,6 +41,9 @@ TOLD: Mapping[str, type[msgspec.Struct]] = {
     "error": recorder.RecordingError,
 }
 """What a recording client is told: event -> payload."""
+
+WATCHING: Mapping[str, type[msgspec.Struct]] = {"watch_job": WatchJob, "unwatch_job": UnwatchJob}
+"""What a client that watches jobs over Socket.IO emits: event -> payload."""
 
 Json = dict[str, Any]  # Any: whatever JSON holds
 
@@ -87,6 +91,15 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         latency_ms=140,
     ),
     wire.Error(seq=7, code="viewer-may-not", message="a viewer may not send `finalize`"),
+    JobProgress(
+        id="9f2c4be0a1d84a6f9c3e5b7d8f0a1c2e",
+        status="processing",
+        progress=62.5,
+        segments=16,
+        segments_done=10,
+        seconds=455.0,
+        updated_at=1767225600.0,
+    ),
 )
 
 
@@ -103,12 +116,15 @@ class Channel(NamedTuple):
     sent: Mapping[str, Json]
     answers: Mapping[str, tuple[str, ...]]
     bindings: Json | None = None
+    parameters: Json | None = None
+    """Of the address"""
 
 
 def document() -> Json:
     """The whole document. The same code gives the same bytes."""
-    kinds = (*CLIENT, *SERVER, *dict.fromkeys((*SAID.values(), *TOLD.values())))
-    channels = (_stream(), _native(), _recording())
+    events = (*SAID.values(), *TOLD.values(), *WATCHING.values())
+    kinds = (*CLIENT, *SERVER, *dict.fromkeys(events), JobProgress)
+    channels = (_stream(), _native(), _recording(), _job(), _jobs())
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -226,6 +242,40 @@ def _recording() -> Channel:
     )
 
 
+def _job() -> Channel:
+    return Channel(
+        id="job",
+        address="/v1/jobs/{id}",
+        server="websocket",
+        title="The progress of a job over WebSocket",
+        description="How the job stands comes first, then each change; a reader that is slow is told the latest. After "
+        "it is done, failed or cancelled the connection closes with 1000. The client says nothing.",
+        received={},
+        sent={_tag(kind): _message(kind) for kind in (JobProgress, wire.Error)},
+        answers={},
+        bindings={"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
+        parameters={"id": {"description": "The `task_id` of the job."}},
+    )
+
+
+def _jobs() -> Channel:
+    job: Json = {"$ref": "#/components/schemas/JobProgress"}
+    watched = {"type": "object", "properties": {"ok": {"const": True}, "job": job}, "required": ["ok", "job"]}
+    refused = "#/components/schemas/RecordingError"
+    acks = {"watch_job": _ack(refused, watched), "unwatch_job": _ack(refused)}
+    return Channel(
+        id="socketIoJobs",
+        address="/v1/jobs",
+        server="socketio",
+        title="The progress of jobs in the Socket.IO namespace /v1/jobs",
+        description="`watch_job` is acknowledged with how the job stands; `job` tells each change after that, until it "
+        "is over. A connection may watch several jobs.",
+        received={name: {**_event(name, kind), "x-ack": acks[name]} for name, kind in WATCHING.items()},
+        sent={"job": _event("job", JobProgress), "error": _event("error", recorder.RecordingError)},
+        answers={},
+    )
+
+
 def _servers() -> Json:
     security = [{"$ref": "#/components/securitySchemes/key"}, {"$ref": "#/components/securitySchemes/token"}]
     return {
@@ -255,7 +305,8 @@ def _channel(channel: Channel) -> Json:
         "servers": [{"$ref": f"#/servers/{channel.server}"}],
         "messages": {**channel.received, **channel.sent},
     }
-    return whole if channel.bindings is None else {**whole, "bindings": channel.bindings}
+    optional = {"parameters": channel.parameters, "bindings": channel.bindings}
+    return {**whole, **{name: value for name, value in optional.items() if value is not None}}
 
 
 def _operations(channel: Channel) -> Json:
@@ -301,9 +352,9 @@ def _audio(name: str, summary: str) -> Json:
     return {"name": name, "summary": summary, "contentType": "application/octet-stream", "payload": _BINARY}
 
 
-def _ack(refused: str) -> Json:
-    taken = {"type": "object", "properties": {"ok": {"const": True}}, "required": ["ok"]}
-    return {"args": {"oneOf": [taken, {"$ref": refused}]}}
+def _ack(refused: str, taken: Json | None = None) -> Json:
+    done: Json = {"type": "object", "properties": {"ok": {"const": True}}, "required": ["ok"]}
+    return {"args": {"oneOf": [taken or done, {"$ref": refused}]}}
 
 
 def _about(kind: type[msgspec.Struct]) -> str:
