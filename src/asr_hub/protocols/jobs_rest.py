@@ -166,7 +166,7 @@ def _add_submit(api: APIRouter, ways: _Ways, door: DoorPort) -> None:
         summary="The text of a file, at once",
         response_model=ResultView,
         responses={
-            200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "What was said."},
+            200: {"content": _DOCUMENTS, "description": "What was said."},
             202: {"model": ResultView, "description": "It takes long. Ask again at `result_url`."},
             **errors(400, 401, 403, 404, 409, 413, 415, 429, 502, 503, 504),
         },
@@ -202,7 +202,7 @@ def _add_results(api: APIRouter, there: Callable[[], JobsPort], door: DoorPort) 
         summary="How a job stands, and its text",
         response_model=ResultView,
         responses={
-            200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "How it stands."},
+            200: {"content": _DOCUMENTS, "description": "How it stands, or what was said."},
             **errors(400, 401, 403, 404, 409, 429, 503),
         },
     )
@@ -459,6 +459,12 @@ _OF_AUDIO: Collection[str] = frozenset(
     }
 )
 """Codes that say what is wrong with a file."""
+
+_DOCUMENTS = {
+    media_type: {"schema": {"type": "string"}}
+    for media_type in ("text/plain", "text/vtt", "text/tab-separated-values", "application/x-subrip")
+}
+"""JSON is told of besides."""
 
 _AUDIO: dict[int | str, dict[str, Any]] = {
     200: {"description": "All of it.", "content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}}},
