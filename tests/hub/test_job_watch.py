@@ -364,41 +364,7 @@ async def test_a_reader_may_leave_while_it_is_told() -> None:
         assert len(watches) == 0
 
 
-# Jobs that another hub works at.
-
-
-async def test_what_another_hub_does_is_asked_for_while_it_is_watched() -> None:
-    kept = Kept(Found(JobRecord(id=A, principal="key", state="processing", segments=4, segments_done=1)))
-    async with watching(kept, elsewhere_s=0.001) as (store, watches):
-        # Submitted here, and taken up there: the slice of this hub hears no more of it.
-        tell(store, JobQueued(job=A, principal="key"))
-        reader = Reader(watches)
-        assert (await reader.next()).segments_done == 1
-        kept.found[A] = Found(replace(kept.found[A].record, segments_done=3))
-        assert (await reader.next()).segments_done == 3
-        # An answer of before is no step back.
-        kept.found[A] = Found(replace(kept.found[A].record, segments_done=2))
-        # The second question comes when the first answer was taken.
-        for _ in range(2):
-            kept.has_asked.clear()
-            await kept.has_asked.wait()
-        assert reader.watch.read() is None
-        kept.found[A] = Found(replace(kept.found[A].record, state="done"))
-        assert (await reader.next()).status == "done"
-        reader.watch.close()
-        await idle(watches)
-
-
-async def test_what_another_hub_deletes_ends() -> None:
-    kept = Kept(Found(JobRecord(id=A, principal="key", state="processing")))
-    async with watching(kept, elsewhere_s=0.001) as (_, watches):
-        reader = Reader(watches)
-        assert (await reader.next()).status == "processing"
-        kept.found = {}
-        assert (await reader.next()).status == "cancelled"
-
-
-async def test_nobody_is_asked_again_where_all_jobs_are_here() -> None:
+async def test_nobody_is_asked_again() -> None:
     kept = Kept(Found(JobRecord(id=A, principal="key", state="processing")))
     async with watching(kept) as (_, watches):
         await Reader(watches).next()

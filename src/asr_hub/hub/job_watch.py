@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec.structs import replace
@@ -29,8 +27,8 @@ from asr_hub.wire.jobs import JobError, JobProgress
 MAX_WATCHES = 10_000
 """Of all connections together."""
 
-LOOKUP_TIMEOUT_S = 10.0
-"""Seconds that whoever keeps the jobs may take to say how one stands."""
+LOOKUP_TIMEOUT_S = 25.0
+"""Seconds that whoever keeps the jobs may take to say how one stands: they may have to be opened first."""
 
 DELETED = "deleted"
 """The code of a job that ended because somebody deleted it."""
@@ -84,9 +82,8 @@ class JobWatches:
     """
     Everybody who watches a job. Implements `JobsLivePort`; whoever owns this calls `aclose` before the store closes.
 
-    Jobs that the slice does not tell of, and places in the queue, are asked of `lookup`, once as a watch begins. Where
-    several hubs share their jobs, the slice does not hear what the others do: with `elsewhere_s`, a job that is watched
-    is asked for again whenever it was quiet for so many seconds.
+    The slice has all jobs that are not over, and the last that are. The others, and places in the queue, are asked of
+    `lookup`, once as a watch begins.
     """
 
     def __init__(
@@ -94,13 +91,11 @@ class JobWatches:
         store: HubStore,
         lookup: Lookup | None = None,
         *,
-        elsewhere_s: float | None = None,
         max_watches: int = MAX_WATCHES,
         lookup_timeout_s: float = LOOKUP_TIMEOUT_S,
     ) -> None:
         self._store = store
         self._lookup = lookup or _nobody_knows
-        self._elsewhere_s = elsewhere_s
         self._max_watches = max_watches
         self._lookup_timeout_s = lookup_timeout_s
         self._watched: dict[str, _Watched] = {}
@@ -129,14 +124,14 @@ class JobWatches:
         if watched is None:
             # First it is listened to and then looked for: what happens in between is told.
             watched = self._watched[job] = _Watched(job, select_job(self._store.state, job))
-            if self._elsewhere_s is not None and _ID.fullmatch(job):
-                watched.following = self._spawn(self._follow(watched, self._elsewhere_s), "job elsewhere")
         watch = Watch(watched, grant, on_change, self._left)
         watched.watches.add(watch)
         self._count += 1
         # For the job of somebody else as well: how long the answer takes must not tell that there is one.
         if not watch.is_shown or watched.is_waiting:
-            watch.looking = self._spawn(self._look(watch), "job lookup")
+            task = watch.looking = asyncio.get_running_loop().create_task(self._look(watch), name="job lookup")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return watch
 
     async def aclose(self) -> None:
@@ -157,8 +152,6 @@ class JobWatches:
         self._count -= 1
         if not watched.watches:
             del self._watched[watched.job]
-            if watched.following is not None:
-                watched.following.cancel()
 
     async def _look(self, watch: Watch) -> None:
         """Ask once how a job stands, for one who begins to watch it."""
@@ -169,19 +162,6 @@ class JobWatches:
         except HubError as error:
             failure = error
         watch.looked(failure)
-
-    async def _follow(self, watched: _Watched, quiet_s: float) -> None:
-        """Ask again whenever a job was quiet, for all who watch it."""
-        while True:
-            await watched.quiet(quiet_s)
-            before = watched.record
-            if before is None or before.is_over:
-                continue
-            with suppress(HubError):
-                found = await self._ask(watched.job)
-                if found is None and watched.record is before:
-                    watched.tell(None)
-                watched.learn(found, since=before)
 
     async def _ask(self, job: str) -> Found | None:
         if _ID.fullmatch(job) is None:
@@ -197,12 +177,6 @@ class JobWatches:
         except Exception as exc:  # noqa: BLE001  the edge: those who wait are told, and the log has the reason
             _log.exception("jobs.lookup", exc)
             raise HubError("the hub failed; its log has the details") from None
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 class Watch:
@@ -282,8 +256,6 @@ class _Watched:
         self.position: int | None = None
         """How many were before it when somebody last asked; none once anything has happened since."""
         self.watches: set[Watch] = set()
-        self.following: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
 
     @property
     def is_waiting(self) -> bool:
@@ -298,28 +270,17 @@ class _Watched:
             record = replace(record, state="cancelled", code=DELETED, message="the job was deleted")
         self.record = record
         self.position = None
-        self._news.set()
         self._ring()
 
     def learn(self, found: Found | None, *, since: JobRecord | None) -> None:
         """What those said who keep it, where nothing else was told `since` they were asked."""
         if found is None or self.record is not since:
             return
-        if since is None or _advance(found.record) > _advance(since):
+        if since is None:
             self.tell(found.record)
         if self.is_waiting and found.position != self.position:
             self.position = found.position
             self._ring()
-
-    async def quiet(self, seconds: float) -> None:
-        """Wait until nothing was told for so long."""
-        while True:
-            self._news.clear()
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
-            except TimeoutError:
-                return
 
     def _ring(self) -> None:
         for watch in tuple(self.watches):
@@ -344,11 +305,6 @@ def progress_of(record: JobRecord, position: int | None = None) -> JobProgress:
 def unknown_job(job: str) -> NotFound:
     """Also for the job of somebody else, so that nobody learns which there are."""
     return NotFound(f"there is no job {job[:_MAX_TOLD]!r}; `GET /api/v1/asr/history` has yours", code="unknown-job")
-
-
-def _advance(record: JobRecord) -> tuple[bool, bool, bool, int]:
-    """The more, the further it is."""
-    return (record.is_over, record.state != "queued", record.segments is not None, record.segments_done)
 
 
 async def _nobody_knows(_: str) -> Found | None:

@@ -122,8 +122,8 @@ class Channel(NamedTuple):
 
 def document() -> Json:
     """The whole document. The same code gives the same bytes."""
-    events = (*SAID.values(), *TOLD.values(), *WATCHING.values())
-    kinds = (*CLIENT, *SERVER, *dict.fromkeys(events), JobProgress)
+    events = dict.fromkeys((*SAID.values(), *TOLD.values(), *WATCHING.values()))
+    kinds: tuple[type[msgspec.Struct], ...] = (*CLIENT, *SERVER, *events, JobProgress)
     channels = (_stream(), _native(), _recording(), _job(), _jobs())
     return {
         "asyncapi": "3.0.0",
