@@ -201,9 +201,11 @@ class Ledger:
                 self._insert(segments)
                 .values(job=claim.id, number=heard.segment.number, heard=text(heard))
                 .on_conflict_do_nothing(index_elements=["job", "number"])
-            ).rowcount
+                .returning(segments.c.number)
+            ).first()
             # Where the answer of the database was lost, it is there already.
-            return self._change(connection, claim, {"segments_done": jobs.c.segments_done + inserted})
+            more = 0 if inserted is None else 1
+            return self._change(connection, claim, {"segments_done": jobs.c.segments_done + more})
 
     def heard(self, id: JobId) -> Sequence[HeardSegment]:
         """In the order of their numbers."""

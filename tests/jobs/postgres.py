@@ -1,0 +1,68 @@
+"""A PostgreSQL server of its own for tests, on a socket in a folder: started, killed, and started again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+USER = "postgres"
+
+
+def programs() -> Path | None:
+    """Where `initdb` and `pg_ctl` are; none: nowhere here."""
+    found = shutil.which("pg_ctl")
+    if found is not None:
+        return Path(found).resolve().parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    return installed[-1].parent if installed else None
+
+
+class Postgres:
+    """One server. It runs as `postgres` where the tests run as root, which it refuses to."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        # Not in a folder of pytest's: those are closed to other users.
+        self._folder = TemporaryDirectory(prefix="asr-hub-pg-")
+        self._socket = Path(self._folder.name)
+        self._data = self._socket / "data"
+        if os.geteuid() == 0:
+            shutil.chown(self._socket, USER)
+        self._run("initdb", "-D", str(self._data), "-U", USER, "-A", "trust", "--no-sync", "-E", "UTF8")
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{USER}@/postgres?host={self._socket}"
+
+    def start(self) -> None:
+        options = f"-c listen_addresses='' -c unix_socket_directories='{self._socket}' -c shared_buffers=16MB"
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._socket / "log"), "-o", options, "start")
+
+    def kill(self) -> None:
+        """As a machine that loses its power."""
+        pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, signal.SIGKILL)
+        # Those that it started see that it is gone, and end; a new one waits for them.
+        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop", check=False)
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop", check=False)
+        self._folder.cleanup()
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        command: Sequence[str] = [str(self._programs / program), *arguments]
+        subprocess.run(
+            command,
+            check=check,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self._socket,
+            user=USER if os.geteuid() == 0 else None,
+        )
