@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_hub.jobs.history import NAME, Ended, History, ended, read_history
-from asr_hub.jobs.job import Failure, Handling, Job, JobId, JobState, Wish
-from asr_hub.model import ProviderName
+from asr_hub.jobs.history import NAME, Ended, History, ended, read_history, words_in
+from asr_hub.jobs.job import Failure, Handling, Job, JobId, JobState, Result, Wish
+from asr_hub.model import Hypothesis, ProviderName
 
 pytestmark = pytest.mark.unit
 
@@ -99,6 +99,12 @@ async def test_a_job_does_not_fail_where_its_end_cannot_be_written(
     with caplog.at_level(logging.ERROR, "asr_hub.jobs.history"):
         await History(tmp_path).append(JOB, 1)
     assert [record.message for record in caplog.records] == ["history.write"]
+
+
+def test_words_are_counted_in_every_writing() -> None:
+    texts = ("Go forward, ten metres!", "", "今天很好")
+    hypotheses = tuple(Hypothesis(text=text, start=0, end=900) for text in texts)
+    assert words_in(Result(duration_ms=9000, hypotheses=hypotheses)) == 8
 
 
 def test_there_is_none_before_the_first_job(tmp_path: Path) -> None:

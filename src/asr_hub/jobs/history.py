@@ -14,9 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from asr_hub.jobs.job import Job, JobState
+from asr_hub.jobs.job import Job, JobState, Result
 from asr_hub.telemetry import logs
 from asr_hub.telemetry.rotating_file import RotatingFile, open_all
+from asr_hub.text.words import words
 
 NAME = "history.jsonl"
 
@@ -65,13 +66,13 @@ class History:
         self._keep = keep
         self._lock = threading.Lock()
 
-    async def append(self, job: Job, words: int) -> None:
+    async def append(self, job: Job, count: int) -> None:
         """
-        Write the end of a job down. Waits for the disk, beside the event loop.
+        Write the end of a job with so many words down. Waits for the disk, beside the event loop.
 
         Nobody's job fails where that cannot be written: it is logged.
         """
-        line = msgspec.json.encode(ended(job, words)) + b"\n"
+        line = msgspec.json.encode(ended(job, count)) + b"\n"
         try:
             await asyncio.to_thread(self._write, line)
         except OSError as exc:
@@ -87,7 +88,7 @@ class History:
                 file.close()
 
 
-def ended(job: Job, words: int) -> Ended:
+def ended(job: Job, count: int) -> Ended:
     """What is written of a job that is over, in whose result there are so many words."""
     end = job.finished_at if job.finished_at is not None else job.updated_at
     wait = run = None
@@ -107,9 +108,14 @@ def ended(job: Job, words: int) -> Ended:
         wait_s=wait,
         run_s=run,
         rtf=round(run / job.seconds, 4) if run is not None and job.seconds else None,
-        words=words,
+        words=count,
         code=job.failure.code if job.failure is not None else None,
     )
+
+
+def words_in(result: Result) -> int:
+    """How many there are; of writing without spaces, characters. A text of many hours takes some tenths of a second."""
+    return sum(len(words(one.text)) for one in result.hypotheses)
 
 
 def read_history(folder: Path) -> Iterator[Ended]:
