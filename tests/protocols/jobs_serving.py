@@ -7,7 +7,7 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import uvicorn
@@ -146,10 +146,17 @@ class Refused(Exception):
         """HTTP status, or WebSocket close code; none over Socket.IO."""
 
 
+class Address(Protocol):
+    """Where a hub is."""
+
+    @property
+    def url(self) -> str: ...
+
+
 class Reader:
     """Watches one job over one protocol. `next` is the message that comes next; nothing at the end."""
 
-    def __init__(self, server: Server, job: str = A, secret: str | None = "key") -> None:
+    def __init__(self, server: Address, job: str = A, secret: str | None = "key") -> None:
         self.server = server
         self.job = job
         self.secret = secret
@@ -202,7 +209,7 @@ class SseReader(Reader):
 
 class WebSocketReader(Reader):
     async def _open(self) -> None:
-        url = f"ws://127.0.0.1:{self.server.port}/v1/jobs/{self.job}"
+        url = f"ws{self.server.url.removeprefix('http')}/v1/jobs/{self.job}"
         try:
             self.link = await self._stack.enter_async_context(connect(url, additional_headers=self._headers))
         except InvalidStatus as exc:

@@ -72,7 +72,7 @@ async def test_whoever_watches_says_nothing_and_is_told_so(said: str | bytes) ->
             await client.send(said)
             error = await hear(client)
             assert (error["type"], error["code"]) == ("error", "viewer-may-not")
-            assert "/api/v1/asr/task/" in error["message"]
+            assert "/api/v1/asr/cancel/" in error["message"]
             server.tell(JobDone(job=A))
             assert (await hear(client))["status"] == "done"
             assert await closed(client) == 1000

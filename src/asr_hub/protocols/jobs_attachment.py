@@ -69,5 +69,5 @@ class JobAttachment:
 
 def _only_watched() -> ProtocolError:
     return ProtocolError(
-        "a job is only watched here, so send nothing; `DELETE /api/v1/asr/task/{id}` cancels it", code="viewer-may-not"
+        "a job is only watched here, so send nothing; `POST /api/v1/asr/cancel/{id}` cancels it", code="viewer-may-not"
     )
