@@ -94,6 +94,16 @@ def test_a_pause_ends_a_sentence_where_no_punctuation_is_written() -> None:
     assert texts(heard(LONG_PAUSE_MS + 1, ".")) == ["go home", "now."]
 
 
+def test_a_mark_before_a_pause_ends_a_sentence_whatever_follows() -> None:
+    assert texts(said("We went Home.", 0, 900), said("and slept.", 900 + PAUSE_MS, 2500)) == [
+        "We went Home. and slept."
+    ]
+    assert texts(said("We went Home.", 0, 900), said("and slept.", 901 + PAUSE_MS, 2500)) == [
+        "We went Home.",
+        "and slept.",
+    ]
+
+
 def test_a_sentence_goes_on_over_the_cut_of_an_utterance() -> None:
     assert texts(said("We went to the", 0, 900), said("park. It rained.", 900, 2000)) == [
         "We went to the park.",

@@ -53,6 +53,12 @@ def test_short_sentences_share_a_cue() -> None:
     assert lines(cues([spoken("Yes. I know. We do.", word_ms=300)])) == [("Yes. I know. We do.",)]
 
 
+def test_the_point_of_an_abbreviation_is_no_place_to_cut() -> None:
+    said = "Yesterday evening we were visited by Dr. Livingstone and his family"
+    (cue,) = cues([spoken(said, word_ms=300)])
+    assert not cue.lines[0].endswith("Dr.")
+
+
 def test_lines_break_behind_a_comma_and_never_behind_an_article() -> None:
     said = "When the long winter was over, the people of the village went out"
     assert lines(cues([spoken(said, word_ms=300)])) == [

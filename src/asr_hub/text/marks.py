@@ -16,8 +16,8 @@ _ENDS = frozenset(
 _CLAUSES = frozenset(",;:\u2013\u2014\uff0c\u3001\uff1b\uff1a\uff64\u060c\u061b\u1363\u1364\u1365")
 
 
-def ends_sentence(marks: str) -> bool:
-    """Whether the marks behind a word end a sentence; a full stop may also be that of an abbreviation."""
+def may_end_sentence(marks: str) -> bool:
+    """Whether there is such a mark among those behind a word; a full stop may also be that of an abbreviation."""
     return not _ENDS.isdisjoint(marks) or FULL_STOP in marks
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 from msgspec.structs import replace
 
 from asr_hub.model import Hypothesis
-from asr_hub.text.marks import ends_clause, ends_sentence
+from asr_hub.text.boundaries import Writing, ends_sentence, writing_of
+from asr_hub.text.marks import ends_clause
 from asr_hub.text.stretches import Stretch, by_speaker, joined
 
 LINE_WIDTH = 42
@@ -63,10 +65,11 @@ def cues(hypotheses: Sequence[Hypothesis], *, until: int | None = None) -> list[
     hours of speech take seconds: more than an event loop has to spare.
     """
     said = by_speaker(hypotheses)
+    writings = [writing_of(hypothesis) for hypothesis in hypotheses]
     are_several = len({speaker for speaker in said if speaker is not None}) > 1
     made: list[Cue] = []
     for speaker, stretches in said.items():
-        made += _cues(stretches, speaker if are_several else None)
+        made += _cues(stretches, speaker if are_several else None, writings)
     made.sort(key=lambda cue: (cue.start, cue.end))
     return list(_readable(made, until))
 
@@ -76,10 +79,11 @@ def columns(text: str) -> int:
     return sum(map(_width, text))
 
 
-def _cues(stretches: Sequence[Stretch], speaker: str | None) -> Iterator[Cue]:
+def _cues(stretches: Sequence[Stretch], speaker: str | None, writings: Sequence[Writing]) -> Iterator[Cue]:
     at = 0
+    first_width = LINE_WIDTH - columns(_label(speaker))
     for block, until in _blocks(stretches):
-        page = _Page(block, until, first_width=LINE_WIDTH - columns(_label(speaker)))
+        page = _Page(block, until, writings, first_width=first_width)
         for begin, end in page.cuts():
             start = max(block[begin].start, at)
             at = max(block[end - 1].end, start + 1)
@@ -105,7 +109,9 @@ def _blocks(stretches: Sequence[Stretch]) -> Iterator[tuple[Sequence[Stretch], i
 class _Page:
     """Stretches with no long pause between them, and where they are best cut into cues and lines."""
 
-    def __init__(self, stretches: Sequence[Stretch], until: int | None, *, first_width: int) -> None:
+    def __init__(
+        self, stretches: Sequence[Stretch], until: int | None, writings: Sequence[Writing], *, first_width: int
+    ) -> None:
         self._stretches = stretches
         self._first_width = first_width
         last = stretches[-1].end
@@ -116,8 +122,15 @@ class _Page:
         """That stand before each, with the space between, and all."""
         for stretch, space in zip(stretches, self._spaces, strict=True):
             self._columns.append(self._columns[-1] + space + columns(stretch.text))
-        self._cut_costs = [0.0, *(_cut_cost(stretches[at - 1], stretches[at]) for at in range(1, len(stretches))), 0.0]
-        self._sentences = [at for at in range(1, len(stretches)) if ends_sentence(stretches[at - 1].trail)]
+        self._sentences = [
+            at
+            for at, (before, after) in enumerate(pairwise(stretches), 1)
+            if ends_sentence(before, after, writings[before.utterance])
+        ]
+        """Where they end, but the last."""
+        self._cut_costs = [0.0, *(_cut_cost(before, after) for before, after in pairwise(stretches)), 0.0]
+        for at in self._sentences:
+            self._cut_costs[at] = 0.0
 
     def cuts(self) -> Iterator[tuple[int, int]]:
         """The cheapest cues, as first stretch and the one behind the last."""
@@ -191,11 +204,9 @@ def _readable(made: Sequence[Cue], until: int | None) -> Iterator[Cue]:
 
 
 def _cut_cost(before: Stretch, after: Stretch) -> float:
-    """What it costs to cut between the two."""
+    """What it costs to cut a sentence between the two."""
     if after.is_inside:
         return _IN_WORD
-    if ends_sentence(before.trail):
-        return 0.0
     if ends_clause(before.trail):
         return _AT_CLAUSE
     if after.start - before.end >= _SHORT_PAUSE_MS or after.utterance != before.utterance:
