@@ -54,11 +54,15 @@ def _first_letter(text: str) -> str:
 
 _LONGEST_ORDINAL = 2
 """Digits: what is longer is rather a year."""
-_ORDINALS = frozenset(["bs", "cs", "da", "de", "et", "fi", "hr", "hu", "is", "lb", "lv", "nb", "nn", "no", "pl", "sk", "sl", "sr", "tr"])
-"""Languages that write `3.` for `third`."""
-_TITLES = frozenset(
-    ["approx", "bzw", "ca", "capt", "cf", "col", "dhr", "dott", "dr", "dra", "evtl", "fr", "gen", "hon", "hr", "ing", "jr", "lt", "mag", "messrs", "mevr", "mlle", "mme", "mr", "mrs", "ms", "prof", "rev", "sen", "sgt", "sig", "sr", "sra", "srta", "st", "vs"]
+_ORDINAL_LANGUAGES = "bs cs da de et fi hr hu is lb lv nb nn no pl sk sl sr tr"
+_BEFORE_NAMES = (
+    "approx bzw ca capt cf col dhr dott dr dra evtl fr gen hon hr ing jr lt mag messrs mevr mlle mme mr mrs ms prof rev "
+    "sen sgt sig sr sra srta st vs"
 )
+_BEFORE_NUMBERS = "abs art ch fig no nos nr num p pp s sec vol ziff"
+_ORDINALS = frozenset(_ORDINAL_LANGUAGES.split())
+"""Languages that write `3.` for `third`."""
+_TITLES = frozenset(_BEFORE_NAMES.split())
 """What stands before the word that it is about, and so ends no sentence."""
-_NUMBERED = frozenset(["abs", "art", "ch", "fig", "no", "nos", "nr", "num", "p", "pp", "s", "sec", "vol", "ziff"])
-"""What stands before a number."""
+_NUMBERED = frozenset(_BEFORE_NUMBERS.split())
+"""Likewise, where a number follows."""
