@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from msgspec.structs import replace
@@ -65,6 +65,8 @@ OFF = (
 FORMAT = "format"
 """In which the text is answered."""
 
+T = TypeVar("T")
+
 
 def router(
     jobs: JobsPort | None,
@@ -105,15 +107,21 @@ class _Ways:
         self._waiting = 0
 
     async def take(
-        self, request: Request, grant: Grant, known: frozenset[str], done: Callable[[Form], Awaitable[Response]]
+        self,
+        request: Request,
+        grant: Grant,
+        known: frozenset[str],
+        submit: Callable[[Form], Awaitable[T]],
+        answer: Callable[[T], Awaitable[Response]],
     ) -> Response:
-        """Read the form, and answer with what `done` makes of it; or with why it was refused, at once."""
+        """Read the form, submit it, and answer when nothing is left of it; or say why it was refused, at once."""
         body = Body(request)
         try:
             self.there().check_room(grant)
             assert self._uploads is not None
             async with self._uploads.form(body, known) as form:
-                return await done(form)
+                submitted = await submit(form)
+            return await answer(submitted)
         except ClientDisconnect:
             # There is nobody to tell.
             return Response(status_code=400)
@@ -152,14 +160,16 @@ def _add_submit(api: APIRouter, ways: _Ways, door: DoorPort) -> None:
         options is the same job, and is not heard again; one that had failed is tried again. Needs the scope `speak`.
         """
 
-        async def submitted(form: Form) -> Response:
-            view = await ways.there().submit(form.upload, order_of(form.fields), grant)
+        async def taken(form: Form) -> SubmittedView:
+            return await ways.there().submit(form.upload, order_of(form.fields), grant)
+
+        async def answer(view: SubmittedView) -> Response:
             status = 200 if view.status == "done" else 202
             return Response(
                 view.model_dump_json(), status, {"Location": view.result_url}, media_type="application/json"
             )
 
-        return await ways.take(request, grant, FIELDS, submitted)
+        return await ways.take(request, grant, FIELDS, taken, answer)
 
     @api.post(
         "/asr/transcribe",
@@ -179,19 +189,22 @@ def _add_submit(api: APIRouter, ways: _Ways, door: DoorPort) -> None:
         `speak`.
         """
 
-        async def transcribed(form: Form) -> Response:
+        async def taken(form: Form) -> tuple[str, str | None]:
             jobs = ways.there()
             format = _format(form, jobs)
             order = replace(order_of(form.fields), priority=FIRST_PRIORITY)
-            submitted = await jobs.submit(form.upload, order, grant)
-            await ways.wait(request, submitted.task_id, grant)
-            view = await jobs.result(submitted.task_id, grant)
+            return (await jobs.submit(form.upload, order, grant)).task_id, format
+
+        async def answer(submitted: tuple[str, str | None]) -> Response:
+            jobs, (id, format) = ways.there(), submitted
+            await ways.wait(request, id, grant)
+            view = await jobs.result(id, grant)
             if view.status == "done" and format is not None:
-                return _document(await jobs.document(view.task_id, format, grant))
+                return _document(await jobs.document(id, format, grant))
             _check_outcome(view)
             return await _json(view, 200 if view.status == "done" else 202)
 
-        return await ways.take(request, grant, FIELDS | {FORMAT}, transcribed)
+        return await ways.take(request, grant, FIELDS | {FORMAT}, taken, answer)
 
 
 def _add_results(api: APIRouter, there: Callable[[], JobsPort], door: DoorPort) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -62,7 +62,7 @@ class Body:
         self.is_over = False
         self._request = request
 
-    async def pieces(self, settings: UploadSettings) -> AsyncIterator[bytes]:
+    async def pieces(self, settings: UploadSettings) -> AsyncGenerator[bytes, None]:
         """Raises ProtocolError (`too-slow`), TooLarge, ClientDisconnect."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + settings.grace_s
@@ -111,9 +111,10 @@ class Uploads:
             path = settings.folder / f"{UPLOAD_PREFIX}{secrets.token_hex(16)}"
             async with _file(path, settings.max_bytes) as file:
                 parts = _Parts(boundary, known, file.add)
-                async for piece in body.pieces(settings):
-                    parts.add(piece)
-                    await file.flush(WRITE_BYTES)
+                async with contextlib.aclosing(body.pieces(settings)) as pieces:
+                    async for piece in pieces:
+                        parts.add(piece)
+                        await file.flush(WRITE_BYTES)
                 parts.end()
                 await file.flush(1)
                 if not file.size:
