@@ -56,8 +56,8 @@ _LONGEST_ORDINAL = 2
 """Digits: what is longer is rather a year."""
 _ORDINAL_LANGUAGES = "bs cs da de et fi hr hu is lb lv nb nn no pl sk sl sr tr"
 _BEFORE_NAMES = (
-    "approx bzw ca capt cf col dhr dott dr dra evtl fr gen hon hr ing jr lt mag messrs mevr mlle mme mr mrs ms prof rev "
-    "sen sgt sig sr sra srta st vs"
+    "approx bzw ca capt cf col dhr dott dr dra evtl fr gen hon hr ing jr lt mag messrs mevr mlle mme mr mrs ms prof "
+    "rev sen sgt sig sr sra srta st vs"
 )
 _BEFORE_NUMBERS = "abs art ch fig no nos nr num p pp s sec vol ziff"
 _ORDINALS = frozenset(_ORDINAL_LANGUAGES.split())
