@@ -443,8 +443,10 @@ async def test_a_job_that_runs_can_be_deleted_and_submitted_anew(workshop: MakeW
 async def test_a_job_that_nobody_knows_is_not_found(workshop: MakeWorkshop) -> None:
     shop = workshop()
     async with shop.open() as jobs:
-        with pytest.raises(NotFound):
-            await jobs.job(JobId("0" * 32))
+        for id in ("0" * 32, "", "\0", "\ud800", "../x", "A" * 32):
+            for verb in (jobs.job, jobs.result, jobs.cancel, jobs.retry, jobs.delete):
+                with pytest.raises(NotFound):
+                    await verb(JobId(id))
 
 
 async def test_a_process_has_one_store_of_jobs(workshop: MakeWorkshop) -> None:

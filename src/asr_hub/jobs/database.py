@@ -23,12 +23,15 @@ MOST_WAITING = 512
 
 UNAVAILABLE = "jobs-unavailable"
 
-_THREADS = 6
+_THREADS = 4
 _POOL = 24
 _CONNECT_S = 5
 _RETRY_S = 2.0
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 3.0
+
+_SQLITE_CLOCK = "((julianday('now') - 2440587.5) * 86400.0)"
+_POSTGRES_CLOCK = "(extract(epoch from clock_timestamp())::double precision)"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,31 +51,40 @@ class Database:
         """`url` of a PostgreSQL database; none: SQLite in `folder`. Opens nothing yet. Raises ConfigError."""
         self.is_sqlite = url is None
         self.engine = _sqlite(folder / FILE) if url is None else _postgres(url)
+        self.clock: sa.ColumnElement[float] = sa.literal_column(
+            _SQLITE_CLOCK if url is None else _POSTGRES_CLOCK, sa.Double
+        )
+        """Seconds since the epoch, as the database has it: those of the machines may differ."""
         self._is_closed = False
         event.listen(self.engine, "do_connect", self._refuse_closed)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="jobs")
+        # Clients do not wait behind the runs, of which there may be hundreds.
+        self._clients = ThreadPoolExecutor(_THREADS, thread_name_prefix="jobs")
+        self._runs = ThreadPoolExecutor(_THREADS, thread_name_prefix="jobs-runs")
         self._waiting = 0
         self._is_lost = False
         # SQLite has one writer, and lets those who wait for it sleep: here they stand in line.
         self._writing: threading.Lock | None = threading.Lock() if self.is_sqlite else None
 
     async def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function that asks the database. Raises Overloaded (`jobs-unavailable`), and what it raises itself."""
+        """
+        Run a function that asks the database, for a client.
+
+        Raises Overloaded (`jobs-unavailable`), also where too many wait already, and what the function raises itself.
+        """
         if self._waiting >= MOST_WAITING:
             raise Overloaded("the database of the jobs does not keep up; try again later", code=UNAVAILABLE)
         self._waiting += 1
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, lambda: self._guarded(function, *args, **kwargs))
+            return await self._in(self._clients, function, *args, **kwargs)
         finally:
             self._waiting -= 1
 
     async def insist(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """As `call`, and again until the database answers: what runs outlives an outage."""
+        """As `call`, for a run, and again until the database answers: what runs outlives an outage."""
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                return await self.call(function, *args, **kwargs)
+                return await self._in(self._runs, function, *args, **kwargs)
             except Overloaded as error:
                 if error.code != UNAVAILABLE:
                     raise
@@ -86,7 +98,11 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction, committed where the block ends without an error."""
+        """
+        A transaction, committed where the block ends without an error.
+
+        In SQLite it outlives the process at once, and a power cut a moment later: enough for what would be done again.
+        """
         if self._writing is None:
             with self.engine.begin() as connection:
                 yield connection
@@ -94,11 +110,34 @@ class Database:
         with self._writing, self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def promising(self) -> Iterator[sa.Connection]:
+        """As `writing`, and it outlives a power cut: somebody is told that it is done."""
+        if self._writing is None:
+            with self.writing() as connection:
+                yield connection
+            return
+        with self._writing, self.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA synchronous=FULL")
+            connection.commit()
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+
     def close(self) -> None:
         """Blocks until the calls that run are over. Whoever still wants a connection is refused one."""
         self._is_closed = True
-        self._threads.shutdown(cancel_futures=True)
+        for threads in (self._clients, self._runs):
+            threads.shutdown(cancel_futures=True)
         self.engine.dispose()
+
+    async def _in(
+        self, threads: ThreadPoolExecutor, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, lambda: self._guarded(function, *args, **kwargs))
 
     def _guarded(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -147,7 +186,7 @@ def _sqlite(path: Path) -> sa.Engine:
     def _prepare(connection: Any, record: Any) -> None:
         # Transactions take the writer's lock when they begin: one that read first could not have it any more.
         connection.isolation_level = "IMMEDIATE"
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine

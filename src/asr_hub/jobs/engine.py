@@ -28,7 +28,7 @@ from asr_hub.jobs.executors import Pulse
 from asr_hub.jobs.facts import Telling
 from asr_hub.jobs.ids import job_id
 from asr_hub.jobs.job import Handling, Job, JobId, JobState, Result, Wish
-from asr_hub.jobs.ledger import RESTARTABLE, Ledger, clean
+from asr_hub.jobs.ledger import Ledger, clean
 from asr_hub.jobs.listing import Listing
 from asr_hub.jobs.ports import AudioStore, Cutter, Hear, Page, Place, Query, QueueState
 from asr_hub.jobs.retention import Keeping, Sweeper
@@ -193,10 +193,9 @@ class DbosJobs:
         self, audio: Path, *, sha256: str, size: int, name: str, principal: str, wish: Wish, handling: Handling
     ) -> tuple[Job, bool]:
         id = job_id(sha256, wish, principal, self._given.fingerprint(wish.provider))
-        before = await self._database.call(self._ledger.find, id)
-        if before is not None and before.job.state not in RESTARTABLE:
+        before = await self._database.call(self._ledger.admit, id)
+        if before is not None:
             return before.job, False
-        await self._database.call(self._ledger.check_room)
         now = self._given.now()
         job = Job(
             id=id,
@@ -237,7 +236,6 @@ class DbosJobs:
         return standing.job
 
     async def retry(self, id: JobId) -> Job:
-        await self._database.call(self._ledger.check_room)
         standing = await self._database.call(self._ledger.retry, id)
         self._tell(standing)
         _log.info("job.retried", job=id)

@@ -72,17 +72,13 @@ _NAME = re.compile(r"[A-Za-z0-9.-]{1,60}-\d+-[0-9a-f]{4}")
 
 
 class Pulse:
-    """Signs of life, by the clock of the database: those of the machines may differ."""
+    """Signs of life, by the clock of the database."""
 
     def __init__(self, database: Database, name: str, *, dead_after_s: float) -> None:
         self._database = database
         self._name = name
         self._dead_after_s = dead_after_s
-        self._clock: sa.ColumnElement[float] = (
-            sa.literal_column("(julianday('now') - 2440587.5) * 86400.0", sa.Double)
-            if database.is_sqlite
-            else sa.literal_column("extract(epoch from clock_timestamp())::double precision", sa.Double)
-        )
+        self._clock = database.clock
 
     def beat(self) -> tuple[str, ...]:
         """Give a sign of life. Returns who else gave one lately, and this one. Blocks."""

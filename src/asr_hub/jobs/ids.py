@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 
 import msgspec
 
+from asr_hub.errors import ProtocolError
 from asr_hub.jobs.job import JobId, Wish
 
 
@@ -14,10 +16,19 @@ def job_id(sha256: str, wish: Wish, principal: str, fingerprint: str) -> JobId:
     """
     Equal for the same audio, heard in the same way, for the same principal.
 
-    `fingerprint` tells what the provider's configuration is: with another model the same file is another job.
+    `fingerprint` tells what the provider's configuration is: with another model the same file is another job. Raises
+    ProtocolError (`bad-value`) for a wish with halves of characters.
     """
-    key = msgspec.json.encode([sha256.lower(), wish, principal, fingerprint], order="deterministic")
+    try:
+        key = msgspec.json.encode([sha256.lower(), wish, principal, fingerprint], order="deterministic")
+    except UnicodeEncodeError:
+        raise ProtocolError("a text in the request is no text: it has halves of characters", code="bad-value") from None
     return JobId(hashlib.sha256(key).hexdigest()[:32])
+
+
+def is_job_id(id: str) -> bool:
+    """Whether a job can be called this. Clients ask for anything, and a database does not take everything."""
+    return _ID.fullmatch(id) is not None
 
 
 def new_turn() -> str:
@@ -28,3 +39,6 @@ def new_turn() -> str:
 def entry_id(job: JobId, turn: str) -> str:
     """Of an entry of the queue."""
     return f"{job}-{turn}"
+
+
+_ID = re.compile("[0-9a-f]{32}")

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from asr_hub.errors import Conflict, NotFound, Overloaded
 from asr_hub.jobs.database import Database
-from asr_hub.jobs.ids import new_turn
+from asr_hub.jobs.ids import is_job_id, new_turn
 from asr_hub.jobs.job import Failure, HeardSegment, Job, JobId, JobState, Result, Segment
 from asr_hub.jobs.tables import STANDING, Standing, jobs, segments, standing, text
 
@@ -77,6 +77,8 @@ class Ledger:
     # What clients want
 
     def find(self, id: JobId) -> Standing | None:
+        if not is_job_id(id):
+            return None
         with self._database.reading() as connection:
             return _one(connection.execute(sa.select(*STANDING).where(jobs.c.id == id)))
 
@@ -89,6 +91,7 @@ class Ledger:
 
     def result(self, id: JobId) -> str:
         """As JSON. Raises NotFound, Conflict."""
+        self._check(id)
         with self._database.reading() as connection:
             row = connection.execute(sa.select(jobs.c.state, jobs.c.result).where(jobs.c.id == id)).first()
         if row is None:
@@ -97,22 +100,26 @@ class Ledger:
             raise Conflict(f"job {id} is {row.state}; its result is there when it is done", code="not-done")
         return str(row.result)
 
-    def check_room(self) -> None:
-        """Raises Overloaded where as many wait as may."""
+    def admit(self, id: JobId) -> Standing | None:
+        """The job where it is there and needs no further run. Raises Overloaded where as many wait as may."""
         with self._database.reading() as connection:
+            found = _one(connection.execute(sa.select(*STANDING).where(jobs.c.id == id)))
+            if found is not None and found.job.state not in RESTARTABLE:
+                return found
             waiting = connection.execute(
                 sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == JobState.QUEUED)
             ).scalar_one()
         if waiting >= self._most_queued:
             raise Overloaded(f"{waiting} jobs wait already; try again later", code="too-many-jobs", retry_after=30.0)
+        return None
 
     def submit(self, job: Job) -> tuple[Standing, bool]:
         """Write it down, or put one that failed or was cancelled into the queue again, or find it as it is."""
-        with self._database.writing() as connection:
+        with self._database.promising() as connection:
             inserted = _one(
                 connection.execute(
                     self._insert(jobs)
-                    .values(**_columns(job))
+                    .values(**_columns(job), changed_at=self._database.clock)
                     .on_conflict_do_nothing(index_elements=["id"])
                     .returning(*STANDING)
                 )
@@ -127,8 +134,10 @@ class Ledger:
             return _expected(connection.execute(sa.select(*STANDING).where(jobs.c.id == job.id)), job.id), False
 
     def retry(self, id: JobId) -> Standing:
-        """Raises NotFound, Conflict."""
-        with self._database.writing() as connection:
+        """Raises NotFound, Conflict, Overloaded."""
+        self._check(id)
+        self.admit(id)
+        with self._database.promising() as connection:
             again = self._restart(connection, id, {})
             if again is not None:
                 return again
@@ -138,11 +147,12 @@ class Ledger:
 
     def cancel(self, id: JobId) -> tuple[Standing, bool]:
         """The job, and whether it was cancelled by this. Raises NotFound."""
+        self._check(id)
         now = self._now()
-        with self._database.writing() as connection:
+        with self._database.promising() as connection:
             cancelled = _one(
                 connection.execute(
-                    _update(jobs.c.id == id, jobs.c.state.in_(UNFINISHED), now=now)
+                    self._update(jobs.c.id == id, jobs.c.state.in_(UNFINISHED), now=now)
                     .values(state=JobState.CANCELLED, token="", finished_at=now)
                     .returning(*STANDING)
                 )
@@ -154,7 +164,8 @@ class Ledger:
 
     def delete(self, id: JobId) -> tuple[Standing, bool]:
         """The job as it was, and whether another has the same audio. Raises NotFound."""
-        with self._database.writing() as connection:
+        self._check(id)
+        with self._database.promising() as connection:
             deleted = _one(connection.execute(sa.delete(jobs).where(jobs.c.id == id).returning(*STANDING)))
             if deleted is None:
                 raise _unknown(id)
@@ -168,7 +179,7 @@ class Ledger:
         now = self._now()
         with self._database.writing() as connection:
             row = connection.execute(
-                _update(jobs.c.id == id, jobs.c.turn == turn, jobs.c.state.in_(UNFINISHED), now=now)
+                self._update(jobs.c.id == id, jobs.c.turn == turn, jobs.c.state.in_(UNFINISHED), now=now)
                 .values(
                     state=JobState.PROCESSING,
                     executor=executor,
@@ -250,7 +261,7 @@ class Ledger:
             warnings = text((*found.job.warnings, warning))
             return _one(
                 connection.execute(
-                    _update(jobs.c.id == id, jobs.c.turn == turn, now=self._now())
+                    self._update(jobs.c.id == id, jobs.c.turn == turn, now=self._now())
                     .values(warnings=warnings)
                     .returning(*STANDING)
                 )
@@ -269,12 +280,17 @@ class Ledger:
             return [standing(row) for row in rows]
 
     def changed(self, since: float) -> Sequence[Standing]:
-        """The jobs that changed then or later, the oldest change first."""
+        """The jobs that changed then or later by the clock of the database, the oldest change first."""
         with self._database.reading() as connection:
             rows = connection.execute(
-                sa.select(*STANDING).where(jobs.c.updated_at >= since).order_by(jobs.c.updated_at).limit(_MOST_CHANGED)
+                sa.select(*STANDING).where(jobs.c.changed_at >= since).order_by(jobs.c.changed_at)
             )
             return [standing(row) for row in rows]
+
+    def time(self) -> float:
+        """By the clock of the database."""
+        with self._database.reading() as connection:
+            return connection.execute(sa.select(self._database.clock)).scalar_one()
 
     def which(self, ids: Sequence[JobId]) -> frozenset[JobId]:
         """Those of them that there are."""
@@ -298,7 +314,7 @@ class Ledger:
         with self._database.writing() as connection:
             requeued = _one(
                 connection.execute(
-                    _update(
+                    self._update(
                         jobs.c.id == before.job.id,
                         jobs.c.turn == before.turn,
                         jobs.c.version == before.version,
@@ -319,7 +335,7 @@ class Ledger:
             now = self._now()
             failed = _one(
                 connection.execute(
-                    _update(
+                    self._update(
                         jobs.c.id == before.job.id,
                         jobs.c.turn == before.turn,
                         jobs.c.version == before.version,
@@ -380,13 +396,17 @@ class Ledger:
                 found.update(connection.execute(sa.select(jobs.c.sha256).where(jobs.c.sha256.in_(some))).scalars())
             return frozenset(found)
 
+    def _check(self, id: JobId) -> None:
+        if not is_job_id(id):
+            raise _unknown(id)
+
     # Within a transaction
 
     def _restart(self, connection: sa.Connection, id: JobId, values: dict[str, Any]) -> Standing | None:
         now = self._now()
         again = _one(
             connection.execute(
-                _update(jobs.c.id == id, jobs.c.state.in_(RESTARTABLE), now=now)
+                self._update(jobs.c.id == id, jobs.c.state.in_(RESTARTABLE), now=now)
                 .values(
                     state=JobState.QUEUED,
                     turn=new_turn(),
@@ -409,7 +429,7 @@ class Ledger:
     def _change(self, connection: sa.Connection, claim: Claim, values: dict[str, Any]) -> Standing:
         changed = _one(
             connection.execute(
-                _update(
+                self._update(
                     jobs.c.id == claim.id,
                     jobs.c.token == claim.token,
                     jobs.c.state == JobState.PROCESSING,
@@ -423,6 +443,14 @@ class Ledger:
             raise Lost
         return changed
 
+    def _update(self, *which: sa.ColumnElement[bool], now: float) -> sa.Update:
+        """Of the jobs that these hold for."""
+        return (
+            sa.update(jobs)
+            .where(*which)
+            .values(updated_at=now, changed_at=self._database.clock, version=jobs.c.version + 1)
+        )
+
     def _end(self, connection: sa.Connection, ended: Standing) -> None:
         if ended.job.handling.webhook is not None:
             self._queue.announce(connection, ended)
@@ -435,10 +463,6 @@ class Ledger:
 def clean(said: str) -> str:
     """As every database takes it: without NUL and halves of characters."""
     return said.replace("\0", "").encode("utf-8", "replace").decode()
-
-
-def _update(*which: sa.ColumnElement[bool], now: float) -> sa.Update:
-    return sa.update(jobs).where(*which).values(updated_at=now, version=jobs.c.version + 1)
 
 
 def _columns(job: Job) -> dict[str, Any]:
@@ -488,9 +512,8 @@ def _pieces(values: Sequence[T]) -> Sequence[Sequence[T]]:
 
 
 def _unknown(id: JobId) -> NotFound:
-    return NotFound(f"there is no job {id}; it was deleted, or kept long enough", code="unknown-job")
+    return NotFound(f"there is no job {id[:40]!r}; it was deleted, or kept long enough", code="unknown-job")
 
 
 _HEARD = msgspec.json.Decoder(HeardSegment)
 _PIECE = 500
-_MOST_CHANGED = 5_000

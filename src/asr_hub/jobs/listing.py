@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from asr_hub.errors import ProtocolError
 from asr_hub.jobs.database import Database
+from asr_hub.jobs.ids import is_job_id
 from asr_hub.jobs.job import Job, JobState
 from asr_hub.jobs.ledger import clean
 from asr_hub.jobs.ports import Page, Place, Query, QueueState
@@ -107,6 +108,8 @@ def _after(token: str) -> sa.ColumnElement[bool]:
     try:
         created, id = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii").split(" ")
         at = float.fromhex(created)
+        if not is_job_id(id):
+            raise ValueError(id)
     except (ValueError, OverflowError, binascii.Error):
         raise ProtocolError("after is not what a page said; take next of the page before", code="bad-value") from None
     return sa.or_(jobs.c.created_at < at, sa.and_(jobs.c.created_at == at, jobs.c.id < id))

@@ -24,7 +24,7 @@ jobs = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("queued_at", sa.Double, nullable=False),
-    sa.Column("updated_at", sa.Double, nullable=False, index=True),
+    sa.Column("updated_at", sa.Double, nullable=False),
     sa.Column("started_at", sa.Double),
     sa.Column("finished_at", sa.Double),
     sa.Column("seconds", sa.Double),
@@ -38,6 +38,8 @@ jobs = sa.Table(
     sa.Column("token", sa.Text, nullable=False),
     # Counts the changes, so that who reads knows the newer of two readings.
     sa.Column("version", sa.Integer, nullable=False),
+    # By the clock of the database, so that who follows the changes of several hubs misses none.
+    sa.Column("changed_at", sa.Double, nullable=False, index=True),
     sa.Column("failure", sa.Text),
     sa.Column("warnings", sa.Text, nullable=False),
     sa.Column("plan", sa.Text),
@@ -76,6 +78,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     queued_at: float
     turn: str
     version: int
+    changed_at: float = 0.0
 
 
 def create(connection: sa.Connection) -> None:
@@ -109,7 +112,13 @@ def standing(row: sa.Row[tuple[object, ...]]) -> Standing:
         failure=msgspec.json.decode(fields["failure"], type=Failure) if fields["failure"] else None,
         warnings=msgspec.json.decode(fields["warnings"], type=tuple[str, ...]),
     )
-    return Standing(job=job, queued_at=fields["queued_at"], turn=fields["turn"], version=fields["version"])
+    return Standing(
+        job=job,
+        queued_at=fields["queued_at"],
+        turn=fields["turn"],
+        version=fields["version"],
+        changed_at=fields["changed_at"],
+    )
 
 
 def text(value: object) -> str:

@@ -21,7 +21,7 @@ FOLLOW_S = 1.0
 """Seconds between two looks at what others did."""
 
 OVERLAP_S = 10.0
-"""Seconds of changes that are read again: the clocks of the hubs differ, and a transaction takes its time."""
+"""Seconds of changes that are read again: a transaction is seen some time after its changes were made."""
 
 SWEEP_S = 300.0
 ADOPT_ALL_S = 60.0
@@ -59,7 +59,7 @@ class Upkeep:
         self._alive: tuple[str, ...] = ()
         self._last_adoption = float("-inf")
         self._in_touch_since: float | None = None
-        self._seen = now()
+        self._seen: float | None = None
         self._an_end = asyncio.Event()
 
     @property
@@ -144,10 +144,12 @@ class Upkeep:
             await self._read_changes()
 
     async def _read_changes(self) -> None:
+        if self._seen is None:
+            self._seen = await self._database.call(self._ledger.time)
         changed = await self._database.call(self._ledger.changed, self._seen - OVERLAP_S)
         self._telling.tell_all(changed)
         if changed:
-            self._seen = max(self._seen, changed[-1].job.updated_at)
+            self._seen = max(self._seen, changed[-1].changed_at)
         known = self._telling.unfinished
         gone = known - await self._database.call(self._ledger.which, sorted(known))
         for id in gone:
