@@ -10,7 +10,6 @@ from tests.audio.shapes import frames, voice
 
 from asr_hub.audio.operators.endpoint import EndpointSettings
 from asr_hub.audio.operators.light import LightVad
-from asr_hub.errors import ConfigError
 from asr_hub.jobs.job import Segment
 from asr_hub.jobs.segmenting import Segmenter
 from asr_hub.model import AudioFrame
@@ -93,9 +92,17 @@ def test_channels_are_numbered_together() -> None:
     assert [(segment.number, segment.channel) for segment in found] == [(0, 0), (1, 1)]
 
 
-def test_a_longest_segment_without_room_for_an_overlap_is_refused() -> None:
-    with pytest.raises(ConfigError, match="max_utterance"):
-        Segmenter(RATE, 1, None, EndpointSettings(max_utterance=2.0), overlap_s=1.0)
+@pytest.mark.parametrize("vad", VADS)
+@pytest.mark.parametrize(("longest_s", "overlap"), [(5.0, RATE), (2.4, RATE // 2), (1.9, 0)])
+def test_the_overlap_is_shorter_where_the_longest_segment_has_no_room_for_it(
+    vad: str, longest_s: float, overlap: int
+) -> None:
+    made = Segmenter(RATE, 1, VADS[vad], EndpointSettings(max_utterance=longest_s))
+    for frame in frames(TALK, [4000], rate=RATE):
+        made.take([frame])
+    found = made.finish()
+    assert [segment.overlap for segment in found[1:]] == [overlap] * (len(found) - 1) != []
+    assert max(segment.end - segment.start for segment in found) <= longest_s * RATE
 
 
 def test_a_frame_for_each_channel() -> None:

@@ -30,7 +30,10 @@ class CutSettings(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: EndpointSettings = EndpointSettings()
     """No segment is longer than its `max_utterance`, overlap included."""
     overlap_s: float = 1.0
-    """What a segment has in common with the one before it, where somebody was speaking when that became too long."""
+    """
+    What a segment has in common with the one before it, where somebody was speaking when that became too long. Less
+    where `max_utterance` is too short for both.
+    """
     limits: Limits = Limits()
     """Of one file. They bound the spool: twice as many bytes as there are samples, for each channel."""
 

@@ -25,8 +25,10 @@ class Segmenter:
     def __init__(
         self, rate: int, channels: int, vad: Vad | None, endpoint: EndpointSettings, *, overlap_s: float = 1.0
     ) -> None:
-        """Raises ConfigError where the longest segment has no room for an overlap."""
-        shorter = replace(endpoint, max_utterance=endpoint.max_utterance - overlap_s)
+        """`overlap_s` is shortened where the longest segment has no room for it beside an utterance."""
+        least = 1 + endpoint.pre_roll + 2 * endpoint.min_speech
+        shorter = replace(endpoint, max_utterance=max(least, endpoint.max_utterance - overlap_s))
+        overlap_s = endpoint.max_utterance - shorter.max_utterance
         self._vad = vad
         self._states = [vad.open(rate) for _ in range(channels)] if vad is not None else []
         self._endpoints = [Endpoint(shorter, rate) for _ in range(channels)] if vad is not None else []
