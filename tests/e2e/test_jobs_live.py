@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.audio_files import wav
 from tests.hubs import scripted
-from tests.protocols.jobs_serving import READERS, Reader, Refused
+from tests.protocols.jobs_serving import READERS, Reader, Refused, web
 from tests.speech import silence, tone
 
 from asr_hub.app import Serving, serving
@@ -41,7 +41,7 @@ async def watched(reader: type[Reader], hub: Serving, job: str) -> list[dict[str
 
 
 async def test_a_file_is_watched_to_its_end_and_told_alike(tmp_path: Path) -> None:
-    async with serving(config(tmp_path)) as hub, httpx.AsyncClient(base_url=hub.url, timeout=60) as http:
+    async with serving(config(tmp_path)) as hub, web(base_url=hub.url, timeout=60) as http:
         # The second waits for the first.
         first, second = await submitted(http, "en"), await submitted(http, "de")
         both = [watched(reader, hub, job) for job in (second, first) for reader in READERS]
@@ -53,7 +53,7 @@ async def test_a_file_is_watched_to_its_end_and_told_alike(tmp_path: Path) -> No
             assert told[-1]["seconds"] == pytest.approx(16.5)
             assert told[-1] in (everything[0][-1], everything[-1][-1])
     # The slice of the next hub has not heard of it.
-    async with serving(config(tmp_path)) as hub, httpx.AsyncClient(base_url=hub.url, timeout=60) as http:
+    async with serving(config(tmp_path)) as hub, web(base_url=hub.url, timeout=60) as http:
         for reader in READERS:
             assert await watched(reader, hub, first) == [everything[-1][-1]]
         assert (await http.delete(f"/api/v1/asr/task/{first}")).status_code == 204
@@ -63,7 +63,7 @@ async def test_a_file_is_watched_to_its_end_and_told_alike(tmp_path: Path) -> No
 
 
 async def test_a_job_that_is_cancelled_and_tried_again_is_watched_anew(tmp_path: Path) -> None:
-    async with serving(config(tmp_path)) as hub, httpx.AsyncClient(base_url=hub.url, timeout=60) as http:
+    async with serving(config(tmp_path)) as hub, web(base_url=hub.url, timeout=60) as http:
         await submitted(http, "en")
         job = await submitted(http, "de")
         async with READERS[1](hub, job, None) as watching:

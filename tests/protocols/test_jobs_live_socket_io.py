@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.protocols.jobs_serving import GRANTS, A, B, Server, begun, serve
+from tests.protocols.jobs_serving import GRANTS, A, B, Server, begun, serve, web
 from tests.protocols.socket_io.serving import Client
 
 from asr_hub.hub.job_watch import Found
@@ -171,7 +171,7 @@ class Poller:
 
 
 async def test_a_reader_that_is_slow_is_told_the_last_and_not_everything() -> None:
-    async with serve() as server, httpx.AsyncClient() as http:
+    async with serve() as server, web() as http:
         server.tell(*begun(), JobCut(job=A, seconds=9.0, segments=500))
         poller = Poller(http, server)
         await poller.connect()

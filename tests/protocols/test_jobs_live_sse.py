@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from httpx_sse import EventSource, ServerSentEvent
@@ -13,7 +12,7 @@ from httpx_sse._decoders import SSEDecoder
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Scope
-from tests.protocols.jobs_serving import GRANTS, A, Server, SseReader, begun, serve
+from tests.protocols.jobs_serving import GRANTS, A, Server, SseReader, begun, serve, web
 from tests.store.facts import store as new_store
 
 from asr_hub.errors import Overloaded
@@ -32,7 +31,7 @@ SCOPE: Scope = {"type": "http", "method": "GET"}
 async def ask(server: Server, last: str | None = None) -> tuple[int, list[ServerSentEvent]]:
     headers = {"X-API-Key": "key", **({} if last is None else {"Last-Event-ID": last})}
     async with (
-        httpx.AsyncClient() as http,
+        web() as http,
         http.stream("GET", f"{server.url}/api/v1/asr/events/{A}", headers=headers) as response,
     ):
         if response.status_code != 200:
@@ -78,7 +77,7 @@ async def test_an_id_that_nobody_was_told_is_none(last: str) -> None:
     async with serve() as server:
         server.tell(*begun(), JobDone(job=A, at=5.0))
         headers = [(b"X-API-Key", b"key"), (b"Last-Event-ID", last.encode("latin-1"))]
-        async with httpx.AsyncClient() as http:
+        async with web() as http:
             response = await http.get(f"{server.url}/api/v1/asr/events/{A}", headers=headers)
         assert response.status_code == 200
         assert "event: job" in response.text
@@ -89,7 +88,7 @@ async def test_a_quiet_job_has_a_heart() -> None:
         server.tell(*begun())
         headers = {"X-API-Key": "key"}
         async with (
-            httpx.AsyncClient() as http,
+            web() as http,
             http.stream("GET", f"{server.url}/api/v1/asr/events/{A}", headers=headers) as response,
         ):
             lines = response.aiter_lines()
@@ -101,7 +100,7 @@ async def test_a_quiet_job_has_a_heart() -> None:
 
 
 async def test_other_methods_are_refused_and_open_nothing() -> None:
-    async with serve() as server, httpx.AsyncClient(headers={"X-API-Key": "key"}) as http:
+    async with serve() as server, web(headers={"X-API-Key": "key"}) as http:
         server.tell(*begun())
         for method in ("HEAD", "POST", "DELETE"):
             assert (await http.request(method, f"{server.url}/api/v1/asr/events/{A}")).status_code == 405
@@ -109,7 +108,7 @@ async def test_other_methods_are_refused_and_open_nothing() -> None:
 
 
 async def test_the_route_is_in_the_openapi_document() -> None:
-    async with serve() as server, httpx.AsyncClient() as http:
+    async with serve() as server, web() as http:
         paths = (await http.get(f"{server.url}/openapi.json")).json()["paths"]
     responses = paths["/api/v1/asr/events/{id}"]["get"]["responses"]
     assert {"200", "204", "401", "403", "404", "429", "503"} <= set(responses)
