@@ -21,7 +21,7 @@ import msgspec
 
 from asr_hub.config.schema import Jobs
 from asr_hub.errors import Overloaded
-from asr_hub.jobs import executors, tables
+from asr_hub.jobs import executors, result_lines, tables
 from asr_hub.jobs.adoption import Adoption
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.executors import Pulse
@@ -225,7 +225,7 @@ class DbosJobs:
 
     async def result(self, id: JobId) -> Result:
         text = await self._database.call(self._ledger.result, id)
-        return await asyncio.to_thread(msgspec.json.decode, text, type=Result)
+        return await asyncio.to_thread(result_lines.read, text)
 
     async def cancel(self, id: JobId) -> Job:
         standing, is_cancelled = await self._database.call(self._ledger.cancel, id)

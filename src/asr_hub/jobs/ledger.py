@@ -13,6 +13,7 @@ from asr_hub.errors import Conflict, NotFound, Overloaded
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.ids import is_job_id, new_turn
 from asr_hub.jobs.job import Failure, HeardSegment, Job, JobId, JobState, Result, Segment
+from asr_hub.jobs.result_lines import written
 from asr_hub.jobs.tables import STANDING, Standing, jobs, segments, standing, text
 
 UNFINISHED = (JobState.QUEUED, JobState.PROCESSING)
@@ -90,7 +91,7 @@ class Ledger:
         return found
 
     def result(self, id: JobId) -> str:
-        """As JSON. Raises NotFound, Conflict."""
+        """As `result_lines` has it. Raises NotFound, Conflict."""
         self._check(id)
         with self._database.reading() as connection:
             row = connection.execute(sa.select(jobs.c.state, jobs.c.result).where(jobs.c.id == id)).first()
@@ -231,7 +232,7 @@ class Ledger:
         said = "\n".join([claim.standing.job.name, *(one.text for one in result.hypotheses)])
         values = {
             "state": JobState.DONE,
-            "result": text(result),
+            "result": written(result),
             "warnings": text(result.warnings),
             "search": clean(said).casefold(),
             "finished_at": self._now(),
