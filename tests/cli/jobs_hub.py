@@ -81,10 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         self.it.asked.append(f"{self.command} {self.path}")
         if self.it.refusals and (refusal := self.it.refusals.pop(0)(self.path)) is not None:
-            if refusal[0] == 0:
-                return
             # What is not read would end the connection before its answer is read.
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if refusal[0] == 0:
+                return
             self._json(*refusal)
             return
         if self.it.key is not None and self.headers.get("Authorization") != f"Bearer {self.it.key}":

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 from asr_hub.cli import jobs, jobs_client
 from asr_hub.cli.jobs_client import JobsClient, Patience
 from asr_hub.cli.main import app
-from asr_hub.errors import HubError, NotFound, ProtocolError, ProviderUnavailable
+from asr_hub.errors import HubError, NotFound, ProtocolError, ProviderUnavailable, UnsupportedAudio
 
 pytestmark = pytest.mark.unit
 
@@ -130,7 +130,7 @@ def test_an_upload_that_breaks_is_sent_again(hub: FakeHub, tmp_path: Path) -> No
     assert done.exit_code == 0, done.stderr
     assert [line.split("?")[0] for line in hub.asked] == ["GET /api/asr/formats", *["POST /api/v1/asr/submit"] * 3]
     assert len(hub.forms) == 1
-    assert "trying again" in done.stderr
+    assert "sending talk.mp3 again" in done.stderr
 
 
 def test_an_upload_is_not_sent_for_ever(hub: FakeHub, tmp_path: Path) -> None:
@@ -138,6 +138,24 @@ def test_an_upload_is_not_sent_for_ever(hub: FakeHub, tmp_path: Path) -> None:
     done = call(hub, "submit", str(audio(tmp_path)))
     assert done.exit_code == 2
     assert len(hub.asked) == 1 + jobs_client.UPLOADS
+
+
+def test_a_hub_that_is_started_again_gets_the_file_then(hub: FakeHub, tmp_path: Path) -> None:
+    hub.refusals = [lambda path: None, hangs_up, lambda path: (502, {}, {}), lambda path: (504, {}, {})]
+    done = call(hub, "submit", str(audio(tmp_path)))
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.count("sending talk.mp3 again") == 1
+
+
+@pytest.mark.parametrize("change", [lambda file: os.truncate(file, 70_000), lambda file: os.truncate(file, 200_000)])
+async def test_a_file_that_changes_meanwhile_is_told_and_not_sent_again(
+    hub: FakeHub, tmp_path: Path, change: Any
+) -> None:
+    path = audio(tmp_path, "growing.wav", b"x" * 140_000)
+    async with JobsClient(hub.url, None, patience=Patience(pause_s=0.01)) as client:
+        with pytest.raises(UnsupportedAudio, match="changed while it was sent"):
+            await client.submit(path, {}, lambda sent: change(path) if sent else None)
+    assert len(hub.asked) <= 1
 
 
 def test_what_the_hub_refuses_of_every_file_ends_it(hub: FakeHub, tmp_path: Path) -> None:

@@ -299,16 +299,17 @@ def _with_hub(url: str, key: str | None, patience: float, work: Callable[[_Desk]
     def tell(what: str) -> None:
         console.print(f"[yellow]{escape(what)}[/]", highlight=False, soft_wrap=True)
 
-    with refused():
-        client = JobsClient(url, key, patience=Patience(total_s=patience, pause_s=PAUSE_S), on_trouble=tell)
-        desk = _Desk(client, _bars(console))
-        try:
+    desk: _Desk | None = None
+    try:
+        with refused():
+            client = JobsClient(url, key, patience=Patience(total_s=patience, pause_s=PAUSE_S), on_trouble=tell)
+            desk = _Desk(client, _bars(console))
             status = run(_working(desk, work))
-        except KeyboardInterrupt:
-            status = INTERRUPTED
-        finally:
-            if desk.watched:
-                tell(f"the jobs go on in the hub; to see how: asr-hub jobs watch {' '.join(desk.watched)}")
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    finally:
+        if desk is not None and desk.watched:
+            tell(f"the jobs go on in the hub; to see how: asr-hub jobs watch {' '.join(desk.watched)}")
     if status:
         raise typer.Exit(status)
 
@@ -351,7 +352,8 @@ def _said(taken: Submitted) -> str:
     if taken.status != "queued":
         return taken.status
     before = f"queued, {taken.position} before it" if taken.position else "queued"
-    return before if taken.estimated_wait is None else f"{before}, to begin in about {taken.estimated_wait:.0f} s"
+    wait = round(taken.estimated_wait or 0)
+    return f"{before}, to begin in about {wait} s" if wait else before
 
 
 def _query(everybody: bool, **wanted: str | Sequence[str] | None) -> dict[str, str | Sequence[str]]:

@@ -155,24 +155,30 @@ class JobsClient:
         A file that the hub has already is no second job, so it is sent again where the connection breaks.
         Raises OSError where it cannot be read.
         """
-        tries = 0
+        is_begun = False
+
+        def read(size: int) -> None:
+            nonlocal is_begun
+            is_begun = is_begun or size > 0
+            on_bytes(size)
 
         async def send() -> Submitted:
-            nonlocal tries
-            tries += 1
+            nonlocal is_begun
+            is_begun = False
             with file.open("rb") as source:
-                try:
-                    return await self._ask(
-                        "POST",
-                        f"{API}/submit",
-                        Submitted,
-                        data=fields,
-                        files={"audio": (file.name, _Counted(source, on_bytes), "application/octet-stream")},
-                    )
-                except httpx.LocalProtocolError:
-                    raise UnsupportedAudio(f"{file} changed while it was sent; send it when it is whole") from None
+                audio = (file.name, _Counted(source, read), "application/octet-stream")
+                return await self._ask("POST", f"{API}/submit", Submitted, data=fields, files={"audio": audio})
 
-        return await self._patiently(send, may_go_on=lambda: tries < UPLOADS)
+        for left in reversed(range(UPLOADS)):
+            try:
+                return await self._patiently(send, may_go_on=lambda: not is_begun)
+            except HubError as exc:
+                pause = max(self._patience.pause_s, exc.retry_after or 0.0)
+                if not (is_begun and exc.retryable and left) or pause > self._patience.total_s:
+                    raise
+                self._tell(f"{exc}; sending {file.name} again")
+            await asyncio.sleep(pause)
+        raise AssertionError("the last try returns or raises")
 
     async def task(self, id: str) -> Task:
         return await self._patiently(lambda: self._ask("GET", f"{API}/result/{_part(id)}", Task))
@@ -303,12 +309,17 @@ class _Counted:
 
     def __init__(self, file: BinaryIO, on_bytes: Callable[[int], None]) -> None:
         self._file = file
+        self._size = os.fstat(file.fileno()).st_size
         self._on_bytes = on_bytes
         on_bytes(0)
 
     def read(self, size: int = -1) -> bytes:
+        """Raises UnsupportedAudio where the file is no longer as long as it was: so much was promised to the hub."""
         data = self._file.read(size)
-        self._on_bytes(self._file.tell())
+        done = self._file.tell()
+        if done > self._size or (not data and done < self._size):
+            raise UnsupportedAudio("changed while it was sent; send it when it is whole")
+        self._on_bytes(done)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
