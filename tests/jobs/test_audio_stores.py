@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import random
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +22,7 @@ import pytest
 
 from asr_hub.config import schema
 from asr_hub.errors import ConfigError, HubError, NotFound, Overloaded, ProtocolError
-from asr_hub.jobs import audio_s3
+from asr_hub.jobs import audio_folder, audio_s3
 from asr_hub.jobs.audio_folder import PIECE, FolderAudio
 from asr_hub.jobs.audio_s3 import S3Audio
 from asr_hub.jobs.ports import AudioStore
@@ -287,6 +289,25 @@ async def test_putting_and_deleting_at_the_same_time_hurts_nobody(folder: Folder
     assert await read(folder, sha256, 0, 100) == b"content"
 
 
+async def test_a_folder_that_is_deleted_under_a_put_is_made_again(
+    folder: FolderAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = audio_folder._place
+    tries: list[Path] = []
+
+    def place(source: Path, path: Path) -> None:
+        tries.append(source)
+        if len(tries) == 1:
+            path.parent.rmdir()
+        real(source, path)
+
+    monkeypatch.setattr(audio_folder, "_place", place)
+    sha256, source = a_file(tmp_path, b"content")
+    await folder.put(sha256, source)
+    assert len(tries) == 2
+    assert await read(folder, sha256, 0, 100) == b"content"
+
+
 async def test_a_file_and_its_folders_are_on_the_disk_before_put_is_back(
     folder: FolderAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +359,21 @@ async def test_a_file_of_another_disk_is_copied(folder: FolderAudio, elsewhere: 
     await folder.put(sha256, source)
     assert await read(folder, sha256, 0, len(CONTENT)) == CONTENT
     assert [path.name for path in (await folder.fetch(sha256, source)).parent.iterdir()] == [sha256]
+
+
+async def test_a_disk_that_is_full_in_the_middle_keeps_nothing(
+    folder: FolderAudio, tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    sha256, source = a_file(elsewhere, b"content")
+    with pytest.raises(Overloaded, match="No space left"):
+        await folder.put(sha256, source)
+    assert names(tmp_path / "kept" / "audio" / sha256[:2]) == []
+    assert names(elsewhere) == [source.name]
 
 
 PUTTING = """
@@ -559,6 +595,27 @@ async def test_what_is_no_store_is_named(tmp_path: Path, answer: bytes) -> None:
         with pytest.raises(Overloaded) as failed:
             await kept.all()
         assert failed.value.code == "audio-store-unavailable"
+
+
+async def test_a_call_that_is_called_back_lets_go_of_its_connection(tmp_path: Path) -> None:
+    came, left = asyncio.Event(), asyncio.Event()
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        while await reader.read(65536):
+            pass
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as nobody:
+        endpoint = f"http://127.0.0.1:{nobody.sockets[0].getsockname()[1]}"
+        kept = S3Audio(schema.S3(bucket="audio", endpoint=endpoint), environment=_KEYS)
+        task = asyncio.create_task(kept.put(*a_file(tmp_path, b"content")))
+        await came.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await left.wait()
 
 
 @pytest.fixture

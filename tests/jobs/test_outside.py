@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -258,6 +259,11 @@ def test_what_the_standard_library_knows_as_special_is_never_of_the_outside(
         )
 
 
+def test_an_address_of_one_interface_is_never_a_receiver() -> None:
+    assert reach(ipaddress.ip_address("2606:4700:4700::1111")) is Reach.OUTSIDE
+    assert reach(ipaddress.ip_address("2606:4700:4700::1111%1")) is Reach.NEVER
+
+
 class Names:
     """A name server of the test. Each look-up is answered by the next of the lists, the last one again and again."""
 
@@ -393,6 +399,31 @@ async def test_the_system_is_asked_for_a_name() -> None:
         async with receiver() as here:
             assert (await calls.post(f"http://localhost:{here.port}/", b"", {})).status == 204
     finally:
+        calls.close()
+
+
+async def test_names_that_are_never_looked_up_hold_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def hang(host: str, port: int) -> list[str]:
+        go_on.wait()
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(outside, "_look_up", hang)
+    calls = Outside(allow_private=True, timeout_s=0.1)
+    try:
+        failures = await asyncio.gather(
+            *(calls.post(f"http://{number}.example.com/", b"", {}) for number in range(50)), return_exceptions=True
+        )
+        assert {str(failure) for failure in failures} == {"no answer in time"}
+        assert sum(thread.name.startswith("asr-hub-resolver") for thread in threading.enumerate()) <= 4
+        # The threads that files are read in are free.
+        assert await asyncio.to_thread(lambda: 7) == 7
+        calls.close()
+        with pytest.raises(Unanswered, match="no connection"):
+            await calls.post("http://example.com/", b"", {})
+    finally:
+        go_on.set()
         calls.close()
 
 
