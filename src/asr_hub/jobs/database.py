@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ MOST_WAITING = 512
 UNAVAILABLE = "jobs-unavailable"
 
 _THREADS = 4
-_POOL = 24
+_POOL = 16
 _CONNECT_S = 5
 _RETRY_S = 2.0
 _FIRST_PAUSE_S = 0.2
@@ -126,6 +127,15 @@ class Database:
             finally:
                 connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
 
+    async def prepare(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `call`, when all begins. Raises ConfigError for a database that answers and cannot be used."""
+        try:
+            return await self.call(function, *args, **kwargs)
+        except exc.DBAPIError as error:
+            raise ConfigError(
+                f"the database of the jobs cannot be used: {_reason(error)}; see jobs.database and jobs.folder"
+            ) from error
+
     def close(self) -> None:
         """Blocks until the calls that run are over. Whoever still wants a connection is refused one."""
         self._is_closed = True
@@ -177,7 +187,12 @@ def _reason(error: exc.DBAPIError | exc.TimeoutError) -> str:
 
 
 def _sqlite(path: Path) -> sa.Engine:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # What people said stands in it, and it is nobody else's. Its log is made with the same rights.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}; set jobs.folder to one that can") from None
     engine = sa.create_engine(
         f"sqlite:///{path}", pool_size=_POOL, max_overflow=0, pool_timeout=30, connect_args={"timeout": 30}
     )

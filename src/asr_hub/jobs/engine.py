@@ -145,10 +145,10 @@ async def _working(given: _Ingredients) -> AsyncIterator[DbosJobs]:
         now=given.now,
     )  # fmt: skip
     try:
-        await database.call(_create, database)
+        await database.prepare(_create, database)
         given.telling.tell_all(await database.call(ledger.unfinished))
         await upkeep.first_beat()
-        await database.call(queue.launch)
+        await database.prepare(queue.launch)
         async with upkeep.running():
             yield DbosJobs(given, ledger, runs, sweeper, upkeep, queue)
             await runs.close()

@@ -76,7 +76,9 @@ class Upkeep:
         self._alive = await self._database.call(self._pulse.beat)
 
     async def last_beat(self) -> None:
-        """Say that this hub ends on purpose, if that can be said."""
+        """Say that this hub ends on purpose, if that can be said. Nothing where it gave no sign of life yet."""
+        if not self._alive:
+            return
         with suppress(HubError):
             await self._database.call(self._pulse.stop)
 
