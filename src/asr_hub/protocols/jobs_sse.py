@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -149,7 +150,7 @@ def id_of(message: JobProgress) -> str:
 
 
 def _router(events: JobEvents, watcher: Any) -> APIRouter:
-    api = APIRouter(tags=["jobs"])
+    api = APIRouter(tags=["files"], generate_unique_id_function=attrgetter("name"))
 
     @api.get(
         PATH,
