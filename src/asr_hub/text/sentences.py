@@ -9,14 +9,12 @@ import msgspec
 from asr_hub.model import Hypothesis
 from asr_hub.text.boundaries import Writing, ends_sentence, writing_of
 from asr_hub.text.marks import may_end_sentence
-from asr_hub.text.stretches import Stretch, by_speaker, joined
+from asr_hub.text.stretches import TOUCH_MS, Stretch, by_speaker, joined
 
 PAUSE_MS = 700
 """A longer pause ends a sentence where a mark may, or where the engine writes no punctuation."""
 LONG_PAUSE_MS = 2_000
 """A longer pause ends one in any case."""
-TOUCH_MS = 200
-"""An utterance that begins so soon behind the one before may go on with its sentence."""
 
 
 class Sentence(msgspec.Struct, frozen=True):

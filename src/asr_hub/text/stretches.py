@@ -12,6 +12,9 @@ from asr_hub.model import Hypothesis
 from asr_hub.text.timing import Timing, in_order, timings
 from asr_hub.text.words import Token, tokens
 
+TOUCH_MS = 200
+"""An utterance that begins so soon behind the one before may go on with its sentence."""
+
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """A word, or a character of a writing without spaces, with the punctuation around it."""

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from asr_hub.model import Hypothesis
 from asr_hub.text.boundaries import Writing, ends_sentence, writing_of
 from asr_hub.text.marks import ends_clause
-from asr_hub.text.stretches import Stretch, by_speaker, joined
+from asr_hub.text.stretches import TOUCH_MS, Stretch, by_speaker, joined
 
 LINE_WIDTH = 42
 """Columns of one line; a wide character takes two."""
@@ -31,8 +31,6 @@ COLUMN_MS = 50
 """What it takes to read one column: 20 characters in a second, or 10 wide ones."""
 PAUSE_MS = 1_500
 """A longer pause between two words begins a new cue."""
-TOUCH_MS = 200
-"""An utterance that begins so soon behind the one before goes on with what that one said."""
 LABEL_WIDTH = 20
 """Characters of a speaker's name; the rest is left out."""
 
