@@ -363,6 +363,8 @@ async def test_a_restart_decodes_again_where_what_was_decoded_is_not_whole(works
     shop.ear.hold(1)
     async with shop.open() as jobs:
         job, _ = await shop.submit(jobs, 3)
+        # The other lane goes on to the end: what it heard is written down before all ends.
+        await shop.facts.until(SegmentHeard, job.id, times=2)
         await shop.ear.begun(1)
     for spool in (shop.folder / "spools").glob("*/whole"):
         spool.unlink()

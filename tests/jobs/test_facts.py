@@ -109,13 +109,16 @@ def test_a_job_that_was_deleted_and_submitted_anew_is_another() -> None:
     assert told_of(anew, DONE) == told_of(anew), "the old one is read late"
 
 
-def test_a_job_that_is_forgotten_is_told_of_once_more_where_it_comes_back() -> None:
+def test_a_reading_from_before_a_job_was_deleted_does_not_bring_it_back() -> None:
     told: list[Event] = []
     telling = Telling(told.append)
-    telling.tell(DONE)
-    telling.forget(DONE.job.id, at=9.0)
+    telling.tell(STARTED)
+    telling.forget(STARTED.job.id, at=9.0)
+    telling.tell(CUT)
     assert told[-1] == JobForgotten(job="a" * 32, at=9.0)
     assert telling.unfinished == frozenset()
+    telling.tell(replace(QUEUED, job=replace(QUEUED.job, created_at=9.0), turn="other"))
+    assert type(told[-1]) is JobQueued
 
 
 @given(st.randoms(use_true_random=False), st.lists(st.sampled_from([QUEUED, STARTED, CUT, ONE, TWO, DONE]), max_size=9))

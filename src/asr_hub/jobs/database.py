@@ -58,9 +58,10 @@ class Database:
         """Seconds since the epoch, as the database has it: those of the machines may differ."""
         self._is_closed = False
         event.listen(self.engine, "do_connect", self._refuse_closed)
-        # Clients do not wait behind the runs, of which there may be hundreds.
+        # Clients do not wait behind the runs, of which there may be hundreds. SQLite writes for one at a time anyway.
         self._clients = ThreadPoolExecutor(_THREADS, thread_name_prefix="jobs")
-        self._runs = ThreadPoolExecutor(_THREADS, thread_name_prefix="jobs-runs")
+        runs = 1 if self.is_sqlite else _THREADS
+        self._runs = ThreadPoolExecutor(runs, thread_name_prefix="jobs-runs")
         self._waiting = 0
         self._is_lost = False
         # SQLite has one writer, and lets those who wait for it sleep: here they stand in line.

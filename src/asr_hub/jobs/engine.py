@@ -111,11 +111,17 @@ async def _working(given: _Ingredients) -> AsyncIterator[DbosJobs]:
     settings, database = given.settings, given.database
 
     async def transcribe(id: JobId, turn: str) -> None:
-        await runs.transcribe(id, turn)
+        try:
+            await runs.transcribe(id, turn)
+        except Exception as error:  # noqa: BLE001 - the edge of one job: DBOS would keep the defect to itself
+            _log.exception("job.defect", error, job=id)
         upkeep.ended()
 
     async def tell(id: JobId, turn: str, attempt: int) -> None:
-        await teller.tell(id, turn, attempt)
+        try:
+            await teller.tell(id, turn, attempt)
+        except Exception as error:  # noqa: BLE001 - likewise
+            _log.exception("job.webhook-defect", error, job=id)
 
     queue = Workflows(database, given.name, concurrency=settings.concurrency, transcribe=transcribe, tell=tell)
     ledger = Ledger(database, queue, now=given.now, most_queued=settings.max_queued)
@@ -243,7 +249,7 @@ class DbosJobs:
 
     async def delete(self, id: JobId) -> None:
         standing, is_shared = await self._database.call(self._ledger.delete, id)
-        self._given.telling.forget(id, self._given.now())
+        self._given.telling.forget(id, self._given.now(), created_at=standing.job.created_at)
         if not standing.job.state.is_over:
             await self._withdraw(standing)
         if not is_shared:

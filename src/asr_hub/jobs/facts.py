@@ -78,6 +78,8 @@ class Telling:
         self._dispatch = dispatch
         self._unfinished: dict[JobId, Standing] = {}
         self._over: OrderedDict[JobId, Standing] = OrderedDict()
+        self._forgotten: OrderedDict[JobId, float] = OrderedDict()
+        """When those that were deleted were created: a reading from before may still be on its way."""
 
     @property
     def unfinished(self) -> frozenset[JobId]:
@@ -86,6 +88,8 @@ class Telling:
 
     def tell(self, after: Standing) -> None:
         id = after.job.id
+        if after.job.created_at <= self._forgotten.get(id, float("-inf")):
+            return
         before = self._unfinished.get(id) or self._over.get(id)
         if before is not None and before.job.created_at != after.job.created_at:
             # It was deleted and submitted anew: its changes are counted from the beginning.
@@ -102,10 +106,15 @@ class Telling:
         for reading in readings:
             self.tell(reading)
 
-    def forget(self, id: JobId, at: float) -> None:
-        """It was deleted."""
-        self._unfinished.pop(id, None)
-        self._over.pop(id, None)
+    def forget(self, id: JobId, at: float, *, created_at: float | None = None) -> None:
+        """It was deleted. `created_at` is that of the job, where the caller has read it."""
+        known = self._unfinished.pop(id, None) or self._over.pop(id, None)
+        if created_at is None and known is not None:
+            created_at = known.job.created_at
+        if created_at is not None:
+            self._forgotten[id] = created_at
+            while len(self._forgotten) > MOST_OVER:
+                self._forgotten.popitem(last=False)
         self._dispatch(JobForgotten(job=id, at=at))
 
     def _keep(self, after: Standing) -> None:

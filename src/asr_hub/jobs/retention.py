@@ -99,7 +99,7 @@ class Sweeper:
             if deleted is None:
                 continue
             standing, is_shared = deleted
-            self._telling.forget(id, self._now())
+            self._telling.forget(id, self._now(), created_at=standing.job.created_at)
             gone += 1
             if not is_shared:
                 await self.drop(standing.job.sha256)

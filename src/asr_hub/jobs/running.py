@@ -91,15 +91,16 @@ class Runs:
             return
         self._telling.tell(claim.standing)
         _log.info("job.started", job=id, run=claim.standing.job.runs, segments_done=len(claim.done))
-        # Where it was taken from this process and given back, the run from before is only still ending.
-        self.stop(id)
-        run = _Run(self, claim)
-        self._running[id] = run
+        # Where it was taken from this process and given back, the run from before is still ending, and tidies up.
+        while (before := self._running.get(id)) is not None:
+            before.stop()
+            await before.ended.wait()
+        run = self._running[id] = _Run(self, claim)
         try:
             await run.until_stopped()
         finally:
-            if self._running.get(id) is run:
-                del self._running[id]
+            del self._running[id]
+            run.ended.set()
 
 
 class _Run:
@@ -111,6 +112,7 @@ class _Run:
         self._parts = runs._parts
         self._database = runs._database
         self._ledger = runs._ledger
+        self.ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_stopped = False
 
