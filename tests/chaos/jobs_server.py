@@ -95,7 +95,8 @@ class Watch:
         self.events: list[Event] = []
         self.begun: list[Hearing] = []
         self.ended: dict[Place, Hearing] = {}
-        self.lives = 0
+        self.started: dict[int, float] = {}
+        """When each life began, from 1."""
         self._recorded: list[tuple[float, frozenset[Place]]] = []
         self._marks: dict[str, Place] = {}
         self._news = asyncio.Condition()
@@ -141,14 +142,23 @@ class Watch:
         """Segments that were begun in this life, and are not written down."""
         return len({one.place for one in self.begun if one.life == life and one.place not in recorded})
 
-    def first_heard(self, life: int) -> float | None:
-        """When the first segment was begun in this life."""
-        return next((one.at for one in self.begun if one.life == life), None)
+    def idle(self, life: int) -> float | None:
+        """Seconds from the start of a life until it began with a segment, if it did."""
+        return next((one.at - self.started[life] for one in self.begun if one.life == life), None)
 
     @property
     def again(self) -> int:
         """How often a segment was heard again."""
         return len(self.begun) - len({one.place for one in self.begun})
+
+    @property
+    def troubles(self) -> list[Event]:
+        """Warnings and errors."""
+        return [one for one in self.events if one.fields["level"] not in ("info", "debug")]
+
+    def about(self, job: str) -> str:
+        """What was logged of a job, for people."""
+        return "\n".join(f"{one.life} {one.fields}" for one in self.events if one.fields.get("job") == job)
 
     @property
     def places(self) -> set[Place]:
@@ -179,14 +189,13 @@ class Hub:
         self.path = path
         self.url = ""
         self.life = 0
-        self.started_at = 0.0
         self._watch = watch
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._watch.lives += 1
-        self.life, self.started_at = self._watch.lives, time.monotonic()
+        self.life = len(self._watch.started) + 1
+        self._watch.started[self.life] = time.monotonic()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "asr_hub", "serve", "-c", str(self.path)),
             stdout=asyncio.subprocess.DEVNULL,
@@ -282,7 +291,7 @@ async def submit(
 
 def recorded(database: str) -> frozenset[Place]:
     """The segments that are written down, with all those of jobs that are done."""
-    engine = sa.create_engine(database, poolclass=sa.NullPool)
+    engine = sa.create_engine(database.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
     with engine.connect() as connection:
         if not sa.inspect(connection).has_table("asr_segments"):
             return frozenset()
