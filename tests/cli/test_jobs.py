@@ -12,16 +12,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cli.jobs_hub import CUT, FakeHub, running
 from typer.testing import CliRunner, Result
 
+from asr_hub.access.certificate import self_signed
 from asr_hub.cli import jobs, jobs_client
+from asr_hub.cli.jobs import app
 from asr_hub.cli.jobs_client import JobsClient, Patience
-from asr_hub.cli.main import app
 from asr_hub.errors import HubError, NotFound, ProtocolError, ProviderUnavailable, UnsupportedAudio
 
 pytestmark = pytest.mark.unit
@@ -43,7 +43,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(hub: FakeHub, *arguments: str, env: dict[str, str] | None = None) -> Result:
-    return CliRunner().invoke(app, ["jobs", *arguments], env={"ASR_HUB_URL": hub.url, **(env or {})})
+    return CliRunner().invoke(app, list(arguments), env={"ASR_HUB_URL": hub.url, **(env or {})})
 
 
 def audio(folder: Path, name: str = "talk.mp3", content: bytes = b"audio") -> Path:
@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_read_or_is_too_large_does_not_stop_the_others(hub
 
 def test_a_large_file_is_sent_in_pieces(hub: FakeHub, tmp_path: Path) -> None:
     path = tmp_path / "large.wav"
-    size = 48 * 2**20
+    size = 16 * 2**20
     with path.open("wb") as file:
         file.truncate(size)
     tracemalloc.start()
@@ -114,7 +114,7 @@ def test_a_large_file_is_sent_in_pieces(hub: FakeHub, tmp_path: Path) -> None:
     tracemalloc.stop()
     assert done.exit_code == 0, done.stderr
     assert hub.sizes[0] > size
-    assert peak < 8 * 2**20
+    assert peak < 4 * 2**20
 
 
 def test_one_that_is_known_is_said_so(hub: FakeHub, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_who_interrupts_is_told_that_the_jobs_go_on(hub: FakeHub) -> None:
 
 def test_no_hub_is_told_with_what_to_do(hub: FakeHub) -> None:
     for arguments in (["watch", "a"], ["list"], ["cancel", "a"], ["export", "a"], ["history", "export"]):
-        done = CliRunner().invoke(app, ["jobs", *arguments, "--url", "http://127.0.0.1:1"])
+        done = CliRunner().invoke(app, [*arguments, "--url", "http://127.0.0.1:1"])
         assert done.exit_code == 2
         assert "error: no hub answers at http://127.0.0.1:1" in done.stderr
         assert "asr-hub serve" in done.stderr
@@ -275,9 +275,17 @@ def test_no_hub_is_told_with_what_to_do(hub: FakeHub) -> None:
 
 @pytest.mark.parametrize("url", ["", "localhost:8765", "ftp://example.org", "http://", "\0"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    done = CliRunner().invoke(app, ["jobs", "list", "--url", url])
+    done = CliRunner().invoke(app, ["list", "--url", url])
     assert done.exit_code == 2
     assert "is no address of a hub" in done.stderr
+
+
+def test_it_is_a_command_of_asr_hub(hub: FakeHub) -> None:
+    from asr_hub.cli import app as asr_hub
+
+    hub.add("talk.mp3")
+    done = CliRunner().invoke(asr_hub, ["jobs", "history", "export", "--url", hub.url])
+    assert json.loads(done.stdout)["name"] == "talk.mp3"
 
 
 def test_a_key_is_taken_from_the_environment_and_a_wrong_one_is_told_without_it(hub: FakeHub) -> None:
@@ -418,6 +426,7 @@ async def pieces_of(*pieces: bytes) -> Any:
         yield piece
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=9), min_size=1), max_size=5),
     st.lists(st.integers(0, 400), max_size=8),
@@ -460,11 +469,25 @@ async def test_what_the_hub_says_keeps_its_code(hub: FakeHub) -> None:
             await client.task("nobody")
 
 
-def test_a_proxy_is_for_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_is_for_other_machines(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
-    here, there = JobsClient("http://localhost:1", None), JobsClient("http://example.org", None)
-    assert not here._http.trust_env
-    assert there._http.trust_env
-    assert isinstance(here._http, httpx.AsyncClient)
+    for url in (hub.url, hub.url.replace("127.0.0.1", "localhost")):
+        async with JobsClient(url, None) as client:
+            assert (await client.limits()).max_bytes == hub.max_bytes
+    async with JobsClient("http://hub.example", None) as client:
+        with pytest.raises(ProviderUnavailable, match="All connection attempts failed"):
+            await client.limits()
+
+
+def test_a_certificate_of_the_hubs_own_is_named_in_a_variable(tmp_path: Path) -> None:
+    pair = self_signed(["localhost"])
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(pair.certificate)
+    key.write_bytes(pair.key)
+    with running(tls=(certificate, key)) as hub:
+        unknown = call(hub, "list")
+        assert unknown.exit_code == 2
+        assert "SSL_CERT_FILE" in unknown.stderr
+        assert call(hub, "list", env={"SSL_CERT_FILE": str(certificate)}).exit_code == 0

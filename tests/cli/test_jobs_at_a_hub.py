@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from asr_hub.access.keys import new_key
 from asr_hub.app import serving
 from asr_hub.cli import jobs
-from asr_hub.cli.main import app
+from asr_hub.cli.jobs import app
 from asr_hub.config.schema import Config
 from asr_hub.model import HUB_RATE
 from asr_hub.providers.known_clip import packaged_clip
@@ -56,7 +56,7 @@ def configured(folder: Path, *, port: int = 0, cost: float = 0.0, **sections: An
 
 async def call(url: str, *arguments: str, key: str | None = None) -> Result:
     env = {"ASR_HUB_URL": url, "ASR_HUB_KEY": key}
-    return await asyncio.to_thread(CliRunner().invoke, app, ["jobs", *arguments], env=env)
+    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=env)
 
 
 def heard(segments: int) -> Callable[[State], bool]:

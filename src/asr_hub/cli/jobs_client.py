@@ -131,7 +131,7 @@ class JobsClient:
             # Certificates are read where there is one to be checked.
             verify=self._url.scheme == "https",
             # Nobody means a proxy for a hub on the same machine.
-            trust_env=self._url.host not in ("127.0.0.1", "localhost", "::1"),
+            mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
         )
 
     async def __aenter__(self) -> Self:
@@ -297,6 +297,11 @@ class JobsClient:
             return ProviderUnavailable(
                 f"the hub at {self._url} does not answer any more ({why}); "
                 "its jobs are written down, and it goes on with them when it runs again"
+            )
+        if "CERTIFICATE_VERIFY_FAILED" in why:
+            return ProviderUnavailable(
+                f"the certificate of {self._url} is signed by nobody that is known here; "
+                "name it in SSL_CERT_FILE, where it is the hub's own"
             )
         return ProviderUnavailable(
             f"no hub answers at {self._url} ({why}); start one with `asr-hub serve`, "
