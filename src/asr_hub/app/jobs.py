@@ -24,6 +24,7 @@ from asr_hub.hub.jobs import HubJobs, hub_jobs
 from asr_hub.hub.reload import Reload
 from asr_hub.hub.segments import Segments
 from asr_hub.jobs.audio_folder import FolderAudio
+from asr_hub.jobs.audio_s3 import S3Audio
 from asr_hub.jobs.cutting import CutterSettings, FileCutter
 from asr_hub.jobs.late import LateJobs
 from asr_hub.jobs.ports import AudioStore, JobStore
@@ -62,10 +63,12 @@ async def files_of(
         return
     folder = jobs_folder(settings, env)
     async with contextlib.AsyncExitStack() as stack:
-        audio = _audio(settings, folder)
+        audio = _audio(settings, folder, env)
         webhooks = _webhooks(settings, env)
+        if webhooks is not None:
+            stack.callback(webhooks.close)
         cutter = await stack.enter_async_context(
-            FileCutter(cutting_of(config), CutterSettings(processes=max(1, (os.cpu_count() or 1) // 2)))
+            FileCutter(cutting_of(config), CutterSettings(processes=max(2, (os.cpu_count() or 1) // 2)))
         )
         hear = Segments(hub, at_once=lambda: settings.segments_at_once)
 
@@ -150,14 +153,8 @@ def _why_not(settings: schema.Jobs) -> str | None:
     return OFF
 
 
-def _audio(settings: schema.Jobs, folder: Path) -> AudioStore:
-    if settings.s3 is None:
-        return FolderAudio(folder / "audio")
-    try:
-        from asr_hub.jobs.audio_s3 import S3Audio
-    except ImportError as exc:
-        raise ConfigError(f"`jobs.s3` needs {exc.name}, which is not here: pip install 'asr-hub[s3]'") from None
-    return S3Audio(settings.s3)
+def _audio(settings: schema.Jobs, folder: Path, env: Mapping[str, str]) -> AudioStore:
+    return FolderAudio(folder / "audio") if settings.s3 is None else S3Audio(settings.s3, environment=env)
 
 
 def _webhooks(settings: schema.Jobs, env: Mapping[str, str]) -> Webhooks | None:
