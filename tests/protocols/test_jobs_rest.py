@@ -274,10 +274,13 @@ MALFORMED: list[tuple[str, bytes, dict[str, str], int, str]] = [
 
 
 @pytest.mark.parametrize("path", [SUBMIT, TRANSCRIBE])
-async def test_what_is_no_form_is_named_and_leaves_nothing(hub: Files, http: httpx.AsyncClient, path: str) -> None:
+async def test_what_is_no_form_is_named_and_leaves_nothing(
+    hub: Files, http: httpx.AsyncClient, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     for name, body, headers, status, code in MALFORMED:
         assert refusal(await http.post(path, content=body, headers=headers)) == (status, code), name
         assert not hub.store.jobs and not hub.left, name
+    assert not [record for record in caplog.records if record.name.startswith("python_multipart")]
 
 
 async def test_what_follows_the_last_boundary_is_dropped(hub: Files, http: httpx.AsyncClient) -> None:

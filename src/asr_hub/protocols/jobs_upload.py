@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -41,6 +42,9 @@ MAX_HEADERS = 8
 
 MAX_HEADER_BYTES = 4096
 """Of one of them"""
+
+# It warns of every form that is none, with what stands in it: that is told to the client, who may send many.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 UPLOAD_PREFIX = "upload-"
 """How the names of files begin that are on their way."""
@@ -289,9 +293,11 @@ async def _file(path: Path, max_bytes: int) -> AsyncIterator[_File]:
     try:
         yield file
     finally:
-        # Also where the request is cancelled: nothing here waits for a client.
-        await file.settled()
-        _removed(opened, path)
+        try:
+            # Also where the request is cancelled: nothing here waits for a client.
+            await file.settled()
+        finally:
+            _removed(opened, path)
 
 
 def _created(path: Path) -> BinaryIO:
