@@ -166,7 +166,7 @@ async def test_the_client_in_the_reference_works_as_it_stands_there(tmp_path: Pa
         code = code.replace("127.0.0.1:8765/v1/jobs/{job}", f"127.0.0.1:{server.port}/v1/jobs/{{job}}?token=key")
         script = tmp_path / "client.py"
         script.write_text(code, encoding="utf-8")
-        for job, wanted in ((A, (0, b"done 100 %\n", b"")), ("b" * 32, (1, b"", b"there is no job"))):
+        for job, wanted in ((A, (0, b"done 100 %\n", b"")), ("b" * 32, (1, b"", b"no such job"))):
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, script, job), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
             )

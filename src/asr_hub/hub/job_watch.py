@@ -205,7 +205,7 @@ class Watch:
         if record is None or not self.is_shown:
             if is_looking:
                 return None
-            raise self._failure or unknown_job(watched.job)
+            raise self._failure or unknown_job()
         if is_looking and watched.is_waiting and self._told is None:
             return None
         if record is self._told and watched.position == self._position:
@@ -302,9 +302,9 @@ def progress_of(record: JobRecord, position: int | None = None) -> JobProgress:
     )
 
 
-def unknown_job(job: str) -> NotFound:
+def unknown_job() -> NotFound:
     """Also for the job of somebody else, so that nobody learns which there are."""
-    return NotFound(f"there is no job {job[:_MAX_TOLD]!r}; `GET /api/v1/asr/history` has yours", code="unknown-job")
+    return NotFound("no such job: it was never there, is no longer kept, or came with another key", code="unknown-job")
 
 
 async def _nobody_knows(_: str) -> Found | None:
@@ -312,8 +312,5 @@ async def _nobody_knows(_: str) -> Found | None:
 
 
 _ID = re.compile(r"[0-9a-f]{32}")
-
-_MAX_TOLD = 40
-"""Characters of an id that are told back."""
 
 _log = logs.get(__name__)
