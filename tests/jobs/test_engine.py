@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from tests.jobs.parts import Workshop, audio_of
@@ -457,6 +460,15 @@ async def test_a_process_has_one_store_of_jobs(workshop: MakeWorkshop) -> None:
         with pytest.raises(ConfigError, match="open already"):
             async with shop.open():
                 pass
+
+
+async def test_a_hub_starts_while_another_hub_is_making_the_tables_of_the_queue(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as database:
+        database.execute("create table dbos_migrations (version integer not null primary key)")
+    shop = Workshop(tmp_path)
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 2)
+        await shop.facts.until(JobDone, job.id)
 
 
 async def test_an_address_that_is_no_database_is_named(workshop: MakeWorkshop) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -212,7 +213,9 @@ class Workflows:
             schema = None if self._database.is_sqlite else "dbos"
             if not sa.inspect(connection).has_table("dbos_migrations", schema=schema):
                 return
-        self._register()
+        # Another hub may be in the middle of making the tables; what else is wrong is said where DBOS starts.
+        with suppress(sa.exc.DBAPIError):
+            self._register()
 
     def _register(self) -> None:
         self._client.register_queue(FILES, partition_worker_concurrency=self._concurrency, polling_interval_sec=POLL_S)
