@@ -56,6 +56,8 @@ def admitted(door: DoorPort, scope: Scope | None = None) -> Callable[[Request], 
 
     async def admit(request: Request) -> Grant:
         grant = door.admit(secret_of(request.headers, request.query_params))
+        # For the access log.
+        request.state.principal = grant.name
         if scope is not None:
             grant.must(scope)
         return grant
