@@ -254,6 +254,15 @@ async def test_a_segment_that_fails_is_tried_again_after_a_while(workshop: MakeW
     assert shop.pauses == [0.5, 7.0]
 
 
+async def test_a_hub_that_has_no_room_or_shuts_down_is_waited_for(workshop: MakeWorkshop) -> None:
+    shop = workshop(attempts=1)
+    shop.ear.failures = {0: [Overloaded("full"), *[Overloaded("it shuts down", code="draining")] * 3]}
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1)
+        await shop.facts.until(JobDone, job.id)
+    assert shop.pauses == [5.0, 5.0, 5.0, 5.0]
+
+
 async def test_a_job_fails_when_its_attempts_are_used_up_and_a_retry_goes_on(workshop: MakeWorkshop) -> None:
     shop = workshop(attempts=2)
     shop.ear.lanes = 1

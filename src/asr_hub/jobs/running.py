@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from asr_hub.errors import HubError, ProviderError, unwrapped
+from asr_hub.errors import HubError, Overloaded, ProviderError, unwrapped
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.facts import Telling
 from asr_hub.jobs.job import Failure, HeardSegment, JobId, Segment
@@ -233,6 +233,7 @@ class _Run:
         job = self.claim.standing.job
         pauses = _pauses()
         attempt = 1
+        pause: float | None
         while True:
             try:
                 return await hear_segment(spool, segment, job.wish, job.principal, self._parts.hear)
@@ -240,12 +241,16 @@ class _Run:
                 raise ProviderError(
                     f"the decoded audio is gone ({error.strerror}); try again", code="spool-lost", retryable=True
                 ) from error
+            except Overloaded as error:
+                # No failure of the engine's: there is no room, or the hub shuts down and goes on when it is back.
+                pause = error.retry_after
             except HubError as error:
                 if not error.retryable or attempt >= self._parts.attempts:
                     raise
                 _log.warning("job.segment-failed", job=job.id, segment=segment.number, attempt=attempt, code=error.code)
-                await self._parts.pause(max(next(pauses), error.retry_after or 0.0))
-            attempt += 1
+                pause = error.retry_after
+                attempt += 1
+            await self._parts.pause(max(next(pauses), pause or 0.0))
 
     def _told(self, standing: Standing) -> None:
         self._runs._telling.tell(standing)
