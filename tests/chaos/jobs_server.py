@@ -213,10 +213,10 @@ class Hub:
             await self._end()
 
     async def stop(self) -> None:
-        """With SIGTERM. Returns when it has ended."""
-        assert self._process is not None
-        self._process.terminate()
-        assert await self._end() == 0
+        """With SIGTERM. Returns when it has ended; at once where it does not run."""
+        if self._process is not None:
+            self._process.terminate()
+            assert await self._end() == 0
 
     async def _end(self) -> int:
         assert self._process is not None
@@ -237,8 +237,8 @@ class Hub:
         return next((one for one in events if one.life == self.life and one.fields["event"] == "hub.serving"), None)
 
 
-def configuration(folder: Path, *, database: str | None = None) -> Path:
-    """A file of settings with the telling engine, and what makes it known to a hub that is started with it."""
+def configuration(folder: Path, *, database: str | None = None, **jobs: Any) -> Path:
+    """A file of settings with the telling engine, and what makes it known to a hub. `jobs` are settings."""
     brought = folder / "telling_engine-1.dist-info"
     brought.mkdir(parents=True)
     (brought / "METADATA").write_text("Metadata-Version: 2.1\nName: telling-engine\nVersion: 1\n")
@@ -256,7 +256,8 @@ def configuration(folder: Path, *, database: str | None = None) -> Path:
             "segments_at_once": LANES,
             "concurrency": JOBS,
             "dead_after_s": 2,
-            **({"database": database} if database is not None else {}),
+            "database": database,
+            **jobs,
         },
     }
     path = folder / "hub.yaml"

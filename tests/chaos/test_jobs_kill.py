@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,11 +16,11 @@ from tests.chaos.jobs_server import JOBS, LANES, Hub, Place, Tape, Watch, config
 from tests.chaos.matrix import IS_FULL
 from tests.jobs.postgres import Postgres, programs
 
-pytest.importorskip("dbos", reason="needs pip install 'asr-hub[jobs]'")
-
 pytestmark = [pytest.mark.chaos, pytest.mark.e2e]
 
 KILLS = 20 if IS_FULL else 6
+KILLS_OF_TWO = 7 if IS_FULL else 1
+OUTAGES = 6 if IS_FULL else 2
 
 PAUSE_S = 0.2
 """Seconds between two questions of a client."""
@@ -31,8 +32,8 @@ MOMENTS = ("upload", "sent", "answered", "cutting", "hearing", "ending")
 class Trial:
     """Files are submitted to hubs that are killed."""
 
-    def __init__(self, folder: Path, *, hubs: int = 1, database: str | None = None, seed: int) -> None:
-        path = configuration(folder, database=database)
+    def __init__(self, folder: Path, *, hubs: int = 1, database: str | None = None, seed: int, **jobs: Any) -> None:
+        path = configuration(folder, database=database, **jobs)
         self.watch = Watch()
         self.hubs = [Hub(path, self.watch) for _ in range(hubs)]
         self.database = database or f"sqlite:///{folder}/jobs/jobs.sqlite"
@@ -232,29 +233,27 @@ async def test_of_two_hubs_on_one_database_one_is_killed_and_every_job_is_done_o
         killed = await trial.kill("hearing", hubs[0])
         (other,) = (hub for hub in hubs if hub is not killed)
         await trial.send_again(other)
+        # Nobody starts the other one again.
         await trial.all_done(other)
-        await killed.start()
-        for moment in moments(trial.chance, KILLS // 3):
+        for moment in moments(trial.chance, KILLS_OF_TWO - 1):
+            await killed.start()
             killed = await trial.kill(moment, trial.chance.choice(hubs))
             (other,) = (hub for hub in hubs if hub is not killed)
             await trial.send_again(other)
-            await killed.start()
-        await trial.all_done(killed)
-    assert not [*(tmp_path / "jobs" / "spools").iterdir()]
+        await trial.all_done(other)
     print(f"\ntwo hubs on PostgreSQL: {trial}")
 
 
 @pytest.mark.timeout(900)
 async def test_two_hubs_outlive_their_database_and_do_every_job_once(tmp_path: Path, database: Postgres) -> None:
-    trial = Trial(tmp_path, hubs=2, database=database.url, seed=8)
-    outages = KILLS // 3
+    # Neither takes the other one for dead, however busy this machine is.
+    trial = Trial(tmp_path, hubs=2, database=database.url, seed=8, dead_after_s=60)
     async with trial.running() as hubs:
-        for _ in range(outages):
+        for _ in range(OUTAGES):
             before = len(trial.watch.begun)
             for hub in hubs:
-                assert await trial.send(hub, trial.tape())
+                await trial.insist(hub, trial.tape())
             await trial.heard(before + trial.chance.randint(1, 6))
-            await trial.note()
             await asyncio.to_thread(database.kill)
             for hub in hubs:
                 assert not await trial.send(hub, trial.tape())
@@ -262,5 +261,6 @@ async def test_two_hubs_outlive_their_database_and_do_every_job_once(tmp_path: P
             for hub in hubs:
                 await trial.send_again(hub)
         await trial.all_done(hubs[0])
-        assert len(trial.watch.started) == len(hubs)
-    print(f"\nPostgreSQL killed {outages} times under two hubs: {trial}")
+    assert len(trial.watch.started) == len(hubs)
+    assert trial.watch.again == 0
+    print(f"\nPostgreSQL killed {OUTAGES} times under two hubs: {trial}")
