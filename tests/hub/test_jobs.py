@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.protocols.memory_jobs import SAID, Files, Keys, files
 
 from asr_hub.access.grant import Allowance, Grant, Meter, Scope
 from asr_hub.errors import NotFound, RateLimited
 from asr_hub.hub.job_charges import GUESSED_BYTES_PER_S, Charges
 from asr_hub.hub.jobs import LEFT_S, _prepare
-from asr_hub.jobs.job import Failure
+from asr_hub.jobs.job import Failure, JobState
 from asr_hub.protocols.jobs_port import Order, Upload
 from asr_hub.store.slices.jobs import JobRecord
 
@@ -31,7 +32,8 @@ async def submitted(hub: Files, text: bytes = b"audio", grant: Grant = ANN, **or
     return (await hub.jobs.submit(upload, Order(**order), grant)).task_id  # type: ignore[arg-type]
 
 
-async def test_who_waits_is_told_of_the_end_by_the_store_and_looks_no_further(tmp_path: Path) -> None:
+async def test_who_waits_is_told_of_the_end_by_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asr_hub.hub.jobs.LOOK_S", 3600.0)
     async with files(tmp_path) as hub:
         first, second = await submitted(hub), await submitted(hub, b"more")
         waiting = [asyncio.create_task(hub.jobs.wait(first, ANN)) for _ in range(3)]
@@ -44,6 +46,18 @@ async def test_who_waits_is_told_of_the_end_by_the_store_and_looks_no_further(tm
         hub.store.finish(first)
         await asyncio.gather(*waiting)
         assert not hub.jobs._waiting
+
+
+async def test_the_end_of_a_job_that_another_hub_works_at_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asr_hub.hub.jobs.LOOK_S", 0.01)
+    async with files(tmp_path) as hub:
+        id = await submitted(hub)
+        waiting = asyncio.create_task(hub.jobs.wait(id, ANN))
+        await asyncio.sleep(0)
+        hub.store.jobs[id] = replace(hub.store.jobs[id], state=JobState.DONE)
+        await waiting
 
 
 async def test_who_waits_for_a_job_that_is_forgotten_is_told(tmp_path: Path) -> None:
