@@ -12,7 +12,7 @@ import sys
 import time
 import wave
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Container
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -95,8 +95,8 @@ class Watch:
         self.events: list[Event] = []
         self.begun: list[Hearing] = []
         self.ended: dict[Place, Hearing] = {}
-        self.started: dict[int, float] = {}
-        """When each life began, from 1."""
+        self.lives = 0
+        """How often a hub was started."""
         self._recorded: list[tuple[float, frozenset[Place]]] = []
         self._marks: dict[str, Place] = {}
         self._news = asyncio.Condition()
@@ -138,13 +138,9 @@ class Watch:
         """These are written down now, and nobody is to hear them from now on."""
         self._recorded.append((time.monotonic(), recorded))
 
-    def in_hand(self, life: int, recorded: Container[Place]) -> int:
-        """Segments that were begun in this life, and are not written down."""
-        return len({one.place for one in self.begun if one.life == life and one.place not in recorded})
-
-    def idle(self, life: int) -> float | None:
-        """Seconds from the start of a life until it began with a segment, if it did."""
-        return next((one.at - self.started[life] for one in self.begun if one.life == life), None)
+    def begun_in(self, life: int) -> frozenset[Place]:
+        """What the engine of one life began to hear."""
+        return frozenset(one.place for one in self.begun if one.life == life)
 
     @property
     def again(self) -> int:
@@ -194,8 +190,8 @@ class Hub:
         self._reading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self.life = len(self._watch.started) + 1
-        self._watch.started[self.life] = time.monotonic()
+        self._watch.lives += 1
+        self.life = self._watch.lives
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "asr_hub", "serve", "-c", str(self.path)),
             stdout=asyncio.subprocess.DEVNULL,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,9 @@ class Trial:
         self.unanswered: list[Tape] = []
         self.kills = 0
         self.refused = 0
-        self.in_hand = 0
-        """Segments that were begun and not written down at a kill."""
+        self.in_hand: list[tuple[float, frozenset[Place]]] = []
+        """When a hub was killed, and what it had begun of what is not written down."""
         self._numbers = itertools.count(1)
-        self._with_work: set[int] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Sequence[Hub]]:
@@ -127,7 +127,8 @@ class Trial:
             started = await watch.until_logged("job.started", job=self.tasks[tape.sha256])
             return await self._kill(started.life, within=0.3)
         if moment == "hearing":
-            return await self._kill((await self.heard(before + self.chance.randint(1, tape.segments))), within=0.15)
+            count = before + self.chance.randint(1, tape.segments)
+            return await self._kill(await self.heard(count), within=0.15)
         places = set(tape.marks.values())
         await watch.until(lambda: watch.ended.keys() >= places or None)
         last = max((watch.ended[place] for place in places), key=lambda one: one.at)
@@ -143,14 +144,12 @@ class Trial:
         # This waits for nothing: any moment will do.
         await asyncio.sleep(self.chance.uniform(0, within))
         await hub.kill()
+        at = time.monotonic()
         self.kills += 1
-        written = await self.note()
-        in_hand = self.watch.in_hand(life, written)
+        in_hand = self.watch.begun_in(life) - await self.note()
         if len(self.hubs) == 1:
-            assert in_hand <= JOBS * LANES
-        self.in_hand += in_hand
-        if any(place not in written for sha256 in self.tasks for place in self.watch.tapes[sha256].marks.values()):
-            self._with_work.add(len(self.watch.started) + 1)
+            assert len(in_hand) <= JOBS * LANES
+        self.in_hand.append((at, in_hand))
         return hub
 
     async def note(self) -> frozenset[Place]:
@@ -181,14 +180,18 @@ class Trial:
         assert await self.note() == self.watch.places
         self.watch.check()
 
+    def _pause(self, since: float, places: Container[Place]) -> float | None:
+        """Seconds until somebody went on with one of these."""
+        return next((one.at - since for one in self.watch.begun if one.at > since and one.place in places), None)
+
     def __str__(self) -> str:
         watch = self.watch
-        idle = [s for life in self._with_work if life in watch.started and (s := watch.idle(life)) is not None]
+        pauses = sorted(pause for at, places in self.in_hand if (pause := self._pause(at, places)) is not None)
+        gone_on = f", gone on with after {pauses[0]:.1f} to {pauses[-1]:.1f} s" if pauses else ""
         return (
-            f"{self.kills} kills, {len(watch.started)} starts, {len(self.tasks)} jobs of {len(watch.places)} segments: "
-            f"{watch.again} heard again, {self.in_hand} were in hand; {self.refused} submits refused; "
-            f"a start with work to go on with heard its first segment after {min(idle, default=0):.1f} to "
-            f"{max(idle, default=0):.1f} s"
+            f"{self.kills} kills, {watch.lives} starts, {len(self.tasks)} jobs of {len(watch.places)} segments; "
+            f"{sum(len(places) for _, places in self.in_hand)} in hand at a kill{gone_on}; {watch.again} heard again; "
+            f"{self.refused} submits refused"
         )
 
 
@@ -230,6 +233,8 @@ async def test_of_two_hubs_on_one_database_one_is_killed_and_every_job_is_done_o
 ) -> None:
     trial = Trial(tmp_path, hubs=2, database=database.url, seed=7)
     async with trial.running() as hubs:
+        for hub in hubs:
+            await trial.insist(hub, trial.tape())
         killed = await trial.kill("hearing", hubs[0])
         (other,) = (hub for hub in hubs if hub is not killed)
         await trial.send_again(other)
@@ -261,6 +266,6 @@ async def test_two_hubs_outlive_their_database_and_do_every_job_once(tmp_path: P
             for hub in hubs:
                 await trial.send_again(hub)
         await trial.all_done(hubs[0])
-    assert len(trial.watch.started) == len(hubs)
+    assert trial.watch.lives == len(hubs)
     assert trial.watch.again == 0
     print(f"\nPostgreSQL killed {OUTAGES} times under two hubs: {trial}")
