@@ -174,6 +174,19 @@ async def test_the_lower_priority_goes_first_and_the_older_of_equals(workshop: M
     assert started == [running.id, urgent.id, usual.id, later.id, late.id]
 
 
+async def test_jobs_of_one_priority_are_begun_in_the_order_in_which_they_came(workshop: MakeWorkshop) -> None:
+    shop = workshop(concurrency=1)
+    shop.ear.hold(0)
+    async with shop.open() as jobs:
+        # In one second: DBOS keeps no more than that of the time in SQLite.
+        submitted = [(await shop.submit(jobs, 1, name=f"n{number}"))[0] for number in range(8)]
+        shop.ear.let_go()
+        for job in submitted:
+            await shop.facts.until(JobDone, job.id)
+    started = [one.job for one in shop.facts.told if isinstance(one, JobStarted)]
+    assert started == [job.id for job in submitted]
+
+
 async def test_jobs_of_one_provider_do_not_wait_for_those_of_another(workshop: MakeWorkshop) -> None:
     shop = workshop(concurrency=1)
     shop.ear.hold(0)

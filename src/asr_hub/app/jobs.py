@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import importlib
 import importlib.util
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,11 +72,11 @@ async def files_of(
         )
         hear = Segments(hub, at_once=lambda: settings.segments_at_once)
 
-        def open_now() -> AbstractAsyncContextManager[JobStore]:
-            # Nobody pays for DBOS who has no jobs.
-            from asr_hub.jobs.engine import open_jobs
-
-            return open_jobs(
+        @contextlib.asynccontextmanager
+        async def open_now() -> AsyncIterator[JobStore]:
+            # Nobody pays for DBOS who has no jobs, and reading it takes a second, in which sessions would stand still.
+            engine = await asyncio.to_thread(importlib.import_module, "asr_hub.jobs.engine")
+            async with engine.open_jobs(
                 settings,
                 folder=folder,
                 hear=hear,
@@ -85,7 +85,8 @@ async def files_of(
                 webhooks=webhooks,
                 fingerprint=fingerprint,
                 dispatch=hub.dispatch,
-            )
+            ) as jobs:
+                yield jobs
 
         late = LateJobs(open_now)
         try:

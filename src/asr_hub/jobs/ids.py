@@ -31,14 +31,28 @@ def is_job_id(id: str) -> bool:
     return _ID.fullmatch(id) is not None
 
 
-def new_turn() -> str:
-    """Each time that a job is put into the queue has a name: an entry from before is known by it, and passed over."""
-    return secrets.token_hex(6)
+def new_turn(now: float) -> str:
+    """
+    Each time that a job is put into the queue has a name: an entry from before is known by it, and passed over.
+
+    Later ones sort after earlier ones.
+    """
+    return f"{int(now * 1000):012x}{secrets.token_hex(4)}"
 
 
 def entry_id(job: JobId, turn: str) -> str:
-    """Of an entry of the queue."""
-    return f"{job}-{turn}"
+    """
+    Of an entry of the queue.
+
+    DBOS hands out entries of one priority by their time, of which it keeps whole seconds in SQLite, and then by id.
+    """
+    return f"{turn}-{job}"
+
+
+def entry_of(id: str) -> tuple[JobId, str]:
+    """The job and the turn."""
+    turn, _, job = id.partition("-")
+    return JobId(job), turn
 
 
 _ID = re.compile("[0-9a-f]{32}")

@@ -322,7 +322,7 @@ class Ledger:
                         jobs.c.state.in_(UNFINISHED),
                         now=self._now(),
                     )
-                    .values(state=JobState.QUEUED, turn=new_turn(), token="", executor="")
+                    .values(state=JobState.QUEUED, turn=new_turn(self._now()), token="", executor="")
                     .returning(*STANDING)
                 )
             )
@@ -410,7 +410,7 @@ class Ledger:
                 self._update(jobs.c.id == id, jobs.c.state.in_(RESTARTABLE), now=now)
                 .values(
                     state=JobState.QUEUED,
-                    turn=new_turn(),
+                    turn=new_turn(self._now()),
                     queued_at=now,
                     started_at=None,
                     finished_at=None,
@@ -484,7 +484,7 @@ def _columns(job: Job) -> dict[str, Any]:
         "segments_done": 0,
         "executor": "",
         "runs": 0,
-        "turn": new_turn(),
+        "turn": new_turn(job.created_at),
         "token": "",
         "version": 1,
         "warnings": "[]",

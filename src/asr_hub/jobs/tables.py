@@ -33,7 +33,7 @@ jobs = sa.Table(
     sa.Column("executor", sa.Text, nullable=False),
     sa.Column("runs", sa.Integer, nullable=False),
     # Of its entry in the queue.
-    sa.Column("turn", sa.String(16), nullable=False),
+    sa.Column("turn", sa.String(24), nullable=False),
     # Of the run that works at it. Who has another has lost the job, and changes nothing.
     sa.Column("token", sa.Text, nullable=False),
     # Counts the changes, so that who reads knows the newer of two readings.

@@ -21,7 +21,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer
 
 from asr_hub.errors import ConfigError
 from asr_hub.jobs.database import Database
-from asr_hub.jobs.ids import entry_id
+from asr_hub.jobs.ids import entry_id, entry_of
 from asr_hub.jobs.job import JobId
 from asr_hub.jobs.tables import Standing
 
@@ -164,9 +164,8 @@ class Workflows:
         )
         entries: list[Entry] = []
         for one in found:
-            job, _, turn = one.workflow_id.partition("-")
-            executor = one.executor_id if one.status == "PENDING" else None
-            entries.append(Entry(job=JobId(job), turn=turn, executor=executor))
+            job, turn = entry_of(one.workflow_id)
+            entries.append(Entry(job=job, turn=turn, executor=one.executor_id if one.status == "PENDING" else None))
         return entries
 
     def forget_done(self) -> int:
