@@ -101,6 +101,24 @@ async def test_what_is_too_old_goes_when_the_jobs_are_opened(workshop: Callable[
         assert not list((shop.folder / "spools").glob(f"{done.id}-*"))
 
 
+async def test_what_a_hub_has_decoded_stays_while_its_job_is_not_over_though_the_hub_is_not_heard_of(
+    workshop: Callable[..., Workshop],
+) -> None:
+    shop = workshop()
+    shop.ear.hold(0)
+    async with shop.open() as jobs:
+        running, _ = await shop.submit(jobs, 1)
+        await shop.ear.begun(0)
+        decoded = shop.folder / "spools" / f"{running.id}-silent-1-abcd"
+        decoded.mkdir()
+        await jobs.sweep()
+        assert decoded.exists()
+        shop.ear.let_go()
+        await shop.facts.until(JobDone, running.id)
+        await jobs.sweep()
+        assert not decoded.exists()
+
+
 async def test_jobs_that_wait_or_run_are_never_swept(workshop: Callable[..., Workshop]) -> None:
     shop = workshop(retention={"jobs": 1, "days": 1}, concurrency=1)
     shop.time = 1000.0

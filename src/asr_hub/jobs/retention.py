@@ -126,18 +126,17 @@ class Sweeper:
             await self.drop(sha256)
         return len(unwanted)
 
-    async def sweep_spools(self, alive: Sequence[str]) -> None:
-        """Delete what was decoded for jobs that nobody works at any more. Raises Overloaded."""
-        unfinished = await self._database.call(self._ledger.unfinished)
-        wanted = {one.job.id for one in unfinished}
+    async def sweep_spools(self) -> None:
+        """
+        Delete what was decoded for jobs that are over. Raises Overloaded.
 
-        def sweep() -> None:
-            root = self._folder / SPOOLS
-            if not root.is_dir():
-                return
-            for folder in root.iterdir():
-                job, _, executor = folder.name.partition("-")
-                if job not in wanted or executor not in alive:
-                    shutil.rmtree(folder, ignore_errors=True)
-
-        await asyncio.to_thread(sweep)
+        What another hub decoded for one that is not stays, though nothing is heard of that hub: it may only have been
+        cut off from the database, and fail the job where it finds nothing.
+        """
+        root = self._folder / SPOOLS
+        # Before the jobs are asked for: each is written down before there is anything of it.
+        folders = await asyncio.to_thread(lambda: [*root.iterdir()] if root.is_dir() else [])
+        wanted = {one.job.id for one in await self._database.call(self._ledger.unfinished)}
+        for folder in folders:
+            if folder.name.partition("-")[0] not in wanted:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

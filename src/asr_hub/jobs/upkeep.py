@@ -86,7 +86,7 @@ class Upkeep:
         """Delete what is kept no longer. Raises HubError."""
         await self._sweeper.sweep_jobs()
         await self._sweeper.sweep_audio()
-        await self._sweeper.sweep_spools(self._alive)
+        await self._sweeper.sweep_spools()
         while await self._database.call(self._queue.forget_done):
             pass
 
