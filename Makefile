@@ -66,6 +66,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.protocols
 	$(BIN)/python -m benchmarks.hedging
 	$(BIN)/python -m benchmarks.shadow
+	$(BIN)/python -m benchmarks.jobs
 	$(BIN)/python -m benchmarks.wer
 	$(BIN)/python -m benchmarks.wer_engines
 	$(BIN)/python -m benchmarks.engines
