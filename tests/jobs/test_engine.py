@@ -12,6 +12,7 @@ import pytest
 from tests.jobs.parts import Workshop, audio_of
 
 from asr_hub.errors import ConfigError, Conflict, HubError, NotFound, Overloaded, ProviderDied, ProviderUnavailable
+from asr_hub.jobs.history import read_history
 from asr_hub.jobs.job import Job, JobId, JobState, Result
 from asr_hub.store.slices.jobs import (
     JobCancelled,
@@ -316,6 +317,25 @@ async def test_a_file_that_is_no_audio_fails_by_name(workshop: MakeWorkshop) -> 
         assert isinstance(fact, JobFailed)
         assert (fact.code, fact.retryable) == ("no-audio", False)
     assert shop.knife.cuts == 1
+
+
+async def test_each_end_of_a_job_is_a_line_of_the_history(workshop: MakeWorkshop) -> None:
+    shop = workshop(concurrency=1)
+    async with shop.open() as jobs:
+        done, _ = await shop.submit(jobs, 3)
+        await shop.facts.until(JobDone, done.id)
+        failed, _ = await shop.submit(jobs, 1, name="noise")
+        await shop.facts.until(JobFailed, failed.id)
+        shop.ear.hold(0)
+        cancelled, _ = await shop.submit(jobs, 2)
+        await shop.ear.begun(0)
+        await jobs.cancel(cancelled.id)
+    lines = [(one.id, one.state, one.words, one.code) for one in read_history(shop.folder)]
+    assert lines == [
+        (done.id, "done", 3, None),
+        (failed.id, "failed", 0, "no-audio"),
+        (cancelled.id, "cancelled", 0, None),
+    ]
 
 
 async def test_a_defect_costs_its_job_and_not_the_queue(workshop: MakeWorkshop) -> None:

@@ -26,6 +26,7 @@ from asr_hub.jobs.adoption import Adoption
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.executors import Pulse
 from asr_hub.jobs.facts import Telling
+from asr_hub.jobs.history import History
 from asr_hub.jobs.ids import job_id
 from asr_hub.jobs.job import Handling, Job, JobId, JobState, Result, Wish
 from asr_hub.jobs.ledger import Ledger, clean
@@ -82,6 +83,7 @@ async def open_jobs(
                     sender=webhooks,
                     fingerprint=fingerprint,
                     telling=Telling(dispatch),
+                    history=History(folder),
                     now=now,
                     pause=pause,
                 )
@@ -102,6 +104,7 @@ class _Ingredients(msgspec.Struct, frozen=True, kw_only=True):
     sender: Sender | None
     fingerprint: Callable[[ProviderName], str]
     telling: Telling
+    history: History
     now: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
 
@@ -140,6 +143,7 @@ async def _working(given: _Ingredients) -> AsyncIterator[DbosJobs]:
             executor=given.name,
             timeout_s=settings.timeout_s,
             attempts=settings.attempts,
+            history=given.history,
             pause=given.pause,
         ),
     )
@@ -148,7 +152,7 @@ async def _working(given: _Ingredients) -> AsyncIterator[DbosJobs]:
     adoption = Adoption(ledger, queue, given.name, now=given.now)
     upkeep = Upkeep(
         database, ledger, given.telling, runs, pulse, adoption, sweeper, queue, dead_after_s=settings.dead_after_s,
-        now=given.now,
+        history=given.history, now=given.now,
     )  # fmt: skip
     try:
         await database.prepare(_create, database)
@@ -238,6 +242,7 @@ class DbosJobs:
         if is_cancelled:
             self._tell(standing)
             await self._withdraw(standing)
+            await self._given.history.append(standing.job, 0)
             _log.info("job.cancelled", job=id)
         return standing.job
 

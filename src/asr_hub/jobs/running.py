@@ -13,6 +13,7 @@ import msgspec
 from asr_hub.errors import HubError, Overloaded, ProviderError, unwrapped
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.facts import Telling
+from asr_hub.jobs.history import History, words_in
 from asr_hub.jobs.job import Failure, HeardSegment, JobId, Segment
 from asr_hub.jobs.ledger import Claim, Ledger, Lost, Plan
 from asr_hub.jobs.ports import AudioStore, Cutter, Hear, Spool
@@ -38,6 +39,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     executor: str
     timeout_s: float
     attempts: int
+    history: History
     pause: Callable[[float], Awaitable[None]]
     """Waits for so many seconds."""
 
@@ -171,6 +173,7 @@ class _Run:
             failed = await self._database.insist(self._ledger.fail, self.claim, failure)
         except Lost:
             return
+        await self._parts.history.append(failed.job, 0)
         self._told(failed)
         _log.warning("job.failed", job=self.claim.id, code=failure.code, detail=failure.message)
 
@@ -185,6 +188,7 @@ class _Run:
         wish = claim.standing.job.wish
         result = await asyncio.to_thread(result_of, duration_ms, heard, wish, plan.warnings, rate=plan.rate)
         done = await self._database.insist(self._ledger.finish, claim, result)
+        await self._parts.history.append(done.job, await asyncio.to_thread(words_in, result))
         self._told(done)
         _log.info("job.done", job=claim.id, seconds=plan.samples / plan.rate, segments=len(plan.segments))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from asr_hub.errors import HubError
@@ -11,9 +11,11 @@ from asr_hub.jobs.adoption import Adoption
 from asr_hub.jobs.database import UNAVAILABLE, Database
 from asr_hub.jobs.executors import Pulse
 from asr_hub.jobs.facts import Telling
+from asr_hub.jobs.history import History
 from asr_hub.jobs.ledger import Ledger
 from asr_hub.jobs.retention import Sweeper
 from asr_hub.jobs.running import Runs
+from asr_hub.jobs.tables import Standing
 from asr_hub.jobs.workflow import Workflows
 from asr_hub.telemetry import logs
 
@@ -44,6 +46,7 @@ class Upkeep:
         queue: Workflows,
         *,
         dead_after_s: float,
+        history: History,
         now: Callable[[], float],
     ) -> None:
         self._database = database
@@ -55,6 +58,7 @@ class Upkeep:
         self._sweeper = sweeper
         self._queue = queue
         self._dead_after_s = dead_after_s
+        self._history = history
         self._now = now
         self._alive: tuple[str, ...] = ()
         self._last_adoption = float("-inf")
@@ -128,11 +132,17 @@ class Upkeep:
             self._in_touch_since = now
         if now - self._in_touch_since < self._dead_after_s:
             return
-        self._telling.tell_all(await self._database.call(self._adoption.of_dead, self._alive))
+        await self._taken(await self._database.call(self._adoption.of_dead, self._alive))
         if now - self._last_adoption >= ADOPT_ALL_S or set(before) - set(self._alive):
             self._last_adoption = now
             mine = self._runs.tokens
-            self._telling.tell_all(await self._database.call(self._adoption.of_all, self._alive, mine))
+            await self._taken(await self._database.call(self._adoption.of_all, self._alive, mine))
+
+    async def _taken(self, standings: Sequence[Standing]) -> None:
+        self._telling.tell_all(standings)
+        for one in standings:
+            if one.job.state.is_over:
+                await self._history.append(one.job, 0)
 
     async def _follow(self) -> None:
         tokens = self._runs.tokens
