@@ -20,7 +20,7 @@ from tests.jobs.postgres import Postgres, programs
 pytestmark = [pytest.mark.chaos, pytest.mark.e2e]
 
 KILLS = 20 if IS_FULL else 6
-KILLS_OF_TWO = 7 if IS_FULL else 1
+KILLS_OF_TWO = 20 if IS_FULL else 1
 OUTAGES = 6 if IS_FULL else 2
 
 PAUSE_S = 0.2
