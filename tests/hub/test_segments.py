@@ -36,6 +36,15 @@ async def test_a_segment_is_one_utterance_though_it_has_pauses_and_reads_as_the_
         assert not hub.sessions and not hub.kept_logs and not tuple(select_sessions(hub.store.state))
 
 
+async def test_a_segment_is_heard_whatever_its_samples_look_like() -> None:
+    # What the hub decoded is what its format says, though a cut may lie where the samples look like something else.
+    segment = b"RIFF\0\0\0\0WAVE" + SPEECH[12:]
+    async with running_hub(scripted()) as hub:
+        heard = await Segments(hub)(segment, 16_000, WISH, "")
+        (alone,) = await hub.engines.get(WISH.provider).transcribe(segment, RecognitionOptions())
+        assert heard.hypothesis.text == alone.text != ""
+
+
 async def test_many_segments_beside_a_live_session_with_a_vad_do_not_mix() -> None:
     async with running_hub(scripted()) as hub:
         segments = Segments(hub, at_once=lambda: 7)

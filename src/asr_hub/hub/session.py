@@ -93,7 +93,8 @@ class LiveSession:
         self._commands: deque[_Pending] = deque()
         self._readers: dict[int, Reader] = {}
         self._plausible = Plausible(format)
-        self._head: Plausible | None = self._plausible
+        # What the hub decoded itself is what its format says.
+        self._head: Plausible | None = None if is_whole else self._plausible
         self._frame_bytes = format.bytes_per_frame
         self._round_bytes = int(ROUND_S * format.sample_rate) * format.bytes_per_frame
 
