@@ -44,10 +44,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import httpx
 import msgspec
 import numpy as np
-import soundfile
 import uvicorn
 import yaml
 from starlette.applications import Starlette
@@ -164,7 +164,12 @@ class Files:
         samples[:4] = np.frombuffer(number.to_bytes(8, "little"), "<i2")
         file = io.BytesIO()
         if number % 2:
-            soundfile.write(file, samples, RATE, format="FLAC")
+            with av.open(file, "w", format="flac") as container:
+                stream = container.add_stream("flac", rate=RATE, layout="mono")
+                frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+                frame.sample_rate = RATE
+                container.mux(stream.encode(frame))
+                container.mux(stream.encode(None))
             return f"{number}.flac", file.getvalue()
         with wave.open(file, "wb") as writer:
             writer.setnchannels(1)
