@@ -14,6 +14,7 @@ from tests.jobs.parts import Workshop
 from tests.jobs.test_facts import CUT, DONE, QUEUED, STARTED
 
 from asr_hub.errors import ConfigError
+from asr_hub.jobs import upkeep
 from asr_hub.jobs.adoption import orphans
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.executors import MOST, Pulse, slot
@@ -151,6 +152,34 @@ async def test_a_job_that_ends_the_hub_each_time_is_given_up(workshop: Callable[
         assert isinstance(fact, JobFailed)
         assert fact.code == "job-crashes"
         assert (await jobs.job(job.id)).state is JobState.FAILED
+
+
+async def test_a_job_that_was_handed_out_while_the_database_went_away_is_begun_though_nobody_was_told(
+    workshop: Callable[..., Workshop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "ADOPT_ALL_S", 0.0)
+    shop = workshop(concurrency=1, dead_after_s=1)
+    shop.time = 1000.0
+    shop.ear.hold(0)
+    async with shop.open() as jobs:
+        running, _ = await shop.submit(jobs, 1)
+        await shop.ear.begun(0)
+        waiting, _ = await shop.submit(jobs, 2)
+        database = Database(None, shop.folder)
+        with database.writing() as connection:
+            handed_out = connection.execute(
+                sa.text(
+                    "update workflow_status set status = 'PENDING', executor_id = :me where workflow_uuid like :id"
+                ),
+                {"me": jobs.executor, "id": f"%{waiting.id}%"},
+            )
+            assert handed_out.rowcount == 1
+        database.close()
+        shop.time = 2000.0
+        shop.ear.let_go()
+        await shop.facts.until(JobDone, running.id)
+        await shop.facts.until(JobDone, waiting.id)
+    assert shop.ear.heard == {0: 2, 1: 1}
 
 
 async def test_a_job_that_the_queue_has_lost_is_put_there_again(workshop: Callable[..., Workshop]) -> None:

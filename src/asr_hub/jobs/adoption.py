@@ -48,9 +48,15 @@ class Adoption:
         return self._take([one for one in self._ledger.processing() if one.job.executor not in alive])
 
     def of_all(self, alive: Collection[str], mine: Collection[JobId]) -> Sequence[Standing]:
-        """Those and all that the queue has lost. `mine` are those that run here, whatever the queue says."""
+        """
+        Those and all that the queue has lost. `mine` are those that run here, whatever the queue says.
+
+        Lost is also what it says that this hub has, and does not run here: it was handed out, and the database went
+        away before anybody was told.
+        """
         unfinished = self._ledger.unfinished()
-        lost = orphans(unfinished, self._queue.entries(), alive, before=self._now() - SETTLED_S)
+        others = set(alive) - {self._name}
+        lost = orphans(unfinished, self._queue.entries(), others, before=self._now() - SETTLED_S)
         return self._take([one for one in lost if one.job.id not in mine])
 
     def _take(self, lost: Sequence[Standing]) -> Sequence[Standing]:

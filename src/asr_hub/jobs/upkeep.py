@@ -119,6 +119,7 @@ class Upkeep:
         except HubError as error:
             if error.code == UNAVAILABLE:
                 self._in_touch_since = None
+                self._last_adoption = float("-inf")
             _log.debug("jobs.upkeep-waits", code=error.code)
         except Exception as error:  # noqa: BLE001 - one look that fails must not be the last
             _log.exception("jobs.upkeep-failed", error)
