@@ -165,6 +165,8 @@ class _Hearing:
                 self._room.clear()
                 if not port.push(pcm[at : at + piece]):
                     await self._roomy(port)
+                # Many segments are given at the same time, and those who submit files are not to wait for all of them.
+                await asyncio.sleep(0)
                 if port.is_over:
                     return
             port.close()
