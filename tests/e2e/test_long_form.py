@@ -89,7 +89,9 @@ async def test_a_long_file_reads_as_its_segments_do_alone_and_keeps_its_clock(
     assert sum(len(text.split()) for text in wanted) > 900
 
     # No drift: the readings of the file are laid over single clips, heard alone, where those lie in the file.
-    said = [(word["text"], word["start"], word["end"]) for segment in result["segments"] for word in segment["words"]]
+    said = [
+        (word["text"], word["start_ms"], word["end_ms"]) for segment in result["segments"] for word in segment["words"]
+    ]
     pcm = whole.pcm()
     apart: list[int] = []
     parts = [one for one in clips() if "libri_test_other" in one.file]
