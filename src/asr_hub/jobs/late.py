@@ -52,11 +52,15 @@ class LateJobs:
         while not self._over.is_set():
             try:
                 async with self._open() as self._store:
+                    pause = FIRST_PAUSE_S
                     self._tried.set()
                     await self._over.wait()
             except HubError as exc:
                 self._why = str(exc)
                 _log.warning("jobs.unavailable", code=exc.code, detail=str(exc), retry_in=pause)
+            except Exception as exc:  # noqa: BLE001 - the edge of a database: the sessions of the hub go on without it
+                self._why = "they could not be opened; see the log of the hub"
+                _log.exception("jobs.broke", exc, retry_in=pause)
             finally:
                 self._store = None
                 self._tried.set()
