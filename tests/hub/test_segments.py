@@ -10,8 +10,9 @@ import pytest
 from tests.hubs import scripted, until, until_empty
 from tests.speech import silence, tone
 
+from asr_hub.access.grant import ANYBODY, Allowance, Grant, Meter
 from asr_hub.app import running_hub
-from asr_hub.errors import HubError
+from asr_hub.errors import HubError, RateLimited
 from asr_hub.hub.hub import Hub
 from asr_hub.hub.segments import Segments
 from asr_hub.jobs.job import Wish
@@ -106,6 +107,20 @@ async def test_no_client_loses_its_place_to_a_segment() -> None:
         assert all(one.hypothesis.text for one in await asyncio.gather(*segments))
 
 
+async def test_the_files_of_a_key_take_none_of_its_sessions() -> None:
+    async with running_hub(scripted({"faults": {"hang_after_ms": 6000}})) as hub:
+        meter = Meter(Allowance(sessions=1), now=hub.now)
+        segment = asyncio.create_task(Segments(hub)(tone(9.0), 16_000, WISH, "ann"))
+        await until(hub, _has_session)
+        live = _open(hub, Grant(name="ann", meter=meter))
+        with pytest.raises(RateLimited):
+            _open(hub, Grant(name="ann", meter=meter))
+        live.abandon()
+        live.detach()
+        segment.cancel()
+        await asyncio.gather(segment, return_exceptions=True)
+
+
 async def test_an_engine_that_fails_says_so_and_how_hopeless_it_is() -> None:
     async with running_hub(scripted({"faults": {"fail_after_ms": 300}})) as hub:
         with pytest.raises(HubError) as caught:
@@ -161,8 +176,9 @@ def _has_session(state: Any) -> bool:
     return any(True for _ in select_sessions(state))
 
 
-def _open(hub: Hub) -> Any:
-    return hub.open(wire.Start(format=AudioFormat()), protocol="test", on_messages=lambda: None, on_room=lambda: None)
+def _open(hub: Hub, grant: Grant = ANYBODY) -> Any:
+    start = wire.Start(format=AudioFormat())
+    return hub.open(start, protocol="test", on_messages=lambda: None, on_room=lambda: None, grant=grant)
 
 
 _DECODE = msgspec.json.Decoder(wire.AnyServerMessage).decode

@@ -81,15 +81,11 @@ async def test_who_begins_opens_without_a_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
-    [
-        (ConfigError("the folder cannot be written"), "the folder cannot be written"),
-        (Overloaded("the database does not answer"), "the database does not answer"),
-        (ZeroDivisionError("a secret"), "see the log"),
-    ],
+    "failure",
+    [ConfigError("/a/secret cannot be written"), Overloaded("a secret does not answer"), ZeroDivisionError("a secret")],
 )
 async def test_what_cannot_be_opened_is_told_and_tried_again(
-    failure: Exception, told: str, monkeypatch: pytest.MonkeyPatch
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(late, "FIRST_PAUSE_S", 0.01)
     opening = Opening(failure)
@@ -97,7 +93,7 @@ async def test_what_cannot_be_opened_is_told_and_tried_again(
         with pytest.raises(Overloaded) as caught:
             await jobs.queue()
         assert caught.value.code == "jobs-unavailable" and caught.value.retryable
-        assert told in str(caught.value) and "secret" not in str(caught.value)
+        assert "log" in str(caught.value) and "secret" not in str(caught.value)
         async with asyncio.timeout(10):
             await opening.again.wait()
             await asyncio.sleep(0)

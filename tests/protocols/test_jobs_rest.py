@@ -614,6 +614,26 @@ async def test_a_file_counts_with_its_length_and_once(hub: Files) -> None:
         meter.hear(59.0)
 
 
+@pytest.mark.parametrize("is_sent_again", [False, True])
+async def test_a_file_that_is_cancelled_before_it_is_decoded_costs_when_it_begins_anew(
+    hub: Files, is_sent_again: bool
+) -> None:
+    hub.keys.limit("ann", 60.0)
+    async with client(hub.app(), "ann") as http:
+        # By its size about half a minute.
+        large = WAV + bytes(900_000)
+        for _ in range(3):
+            id = await job_of(http, large)
+            assert (await http.post(f"/api/v1/asr/cancel/{id}")).is_success
+            again = await (sent(http, large) if is_sent_again else http.post(f"/api/v1/asr/retry/{id}"))
+            assert again.is_success, again.text
+            assert (await http.post(f"/api/v1/asr/cancel/{id}")).is_success
+        again = await (sent(http, large) if is_sent_again else http.post(f"/api/v1/asr/retry/{id}"))
+        assert again.is_success
+        hub.store.cut(id, 90.0)
+        assert refusal(await sent(http, WAV + b"1")) == (429, "audio-quota")
+
+
 async def test_a_file_that_is_refused_costs_nothing(hub: Files) -> None:
     hub.keys.limit("ann", 60.0)
     async with client(hub.app(), "ann") as http:

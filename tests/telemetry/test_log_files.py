@@ -13,7 +13,7 @@ import pytest
 
 from asr_hub.errors import ConfigError, ProviderError
 from asr_hub.telemetry import log_files, logs
-from asr_hub.telemetry.log_files import close_files, configure_files
+from asr_hub.telemetry.log_files import check_files, close_files, configure_files
 
 pytestmark = pytest.mark.unit
 
@@ -182,3 +182,16 @@ def test_a_folder_that_is_no_longer_writable_is_an_error_at_reload_only(tmp_path
     (tmp_path / "b").mkdir(mode=0o500)
     with pytest.raises(ConfigError, match="Permission denied"):
         configure(tmp_path / "b")
+
+
+def test_whether_files_could_be_written_is_asked_before_anything_changes(tmp_path: Path) -> None:
+    configure(tmp_path / "a")
+    (tmp_path / "b").touch()
+    with pytest.raises(ConfigError, match=r"logging\.folder"):
+        check_files(tmp_path / "b", max_bytes=1000, keep=1)
+    check_files(tmp_path / "c", max_bytes=1000, keep=1)
+    check_files(None, max_bytes=1000, keep=1)
+    logs.get("asr_hub.jobs").info("goes on")
+    close_files()
+    assert events(tmp_path / "a" / "worker.log") == ["goes on"]
+    assert (tmp_path / "c" / "worker.log").read_bytes() == b""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from asr_hub.app.ports import serving
 from asr_hub.config.schema import Config
-from asr_hub.errors import HubError
+from asr_hub.errors import ConfigError, HubError
 from asr_hub.hub.reload import Reload
 from asr_hub.telemetry import logs
-from asr_hub.telemetry.log_files import close_files, configure_files
+from asr_hub.telemetry.log_files import check_files, close_files, configure_files
 
 _log = logs.get("asr_hub.app")
 
@@ -92,7 +92,8 @@ async def _reload_at(hangup: asyncio.Event, reload: Reload) -> None:
 
 @contextlib.contextmanager
 def _log_files(config: Config) -> Iterator[None]:
-    _write_files(config)
+    it = config.logging
+    configure_files(_folder(config), max_bytes=it.max_bytes, keep=it.keep)
     try:
         yield
     finally:
@@ -101,15 +102,18 @@ def _log_files(config: Config) -> Iterator[None]:
 
 def _logging(config: Config) -> Callable[[], None]:
     it = config.logging
+    check_files(_folder(config), max_bytes=it.max_bytes, keep=it.keep)
 
     def put() -> None:
         logs.configure(level=it.level, format=it.format, transcripts=it.transcripts)
-        _write_files(config)
+        try:
+            configure_files(_folder(config), max_bytes=it.max_bytes, keep=it.keep)
+        except ConfigError as exc:
+            # It could a moment ago; what else was read again holds all the same.
+            _log.error("log_files.unchanged", detail=str(exc))
 
     return put
 
 
-def _write_files(config: Config) -> None:
-    """Raises ConfigError."""
-    it = config.logging
-    configure_files(Path(it.folder) if it.folder is not None else None, max_bytes=it.max_bytes, keep=it.keep)
+def _folder(config: Config) -> Path | None:
+    return Path(config.logging.folder) if config.logging.folder is not None else None

@@ -332,7 +332,8 @@ class Hub:
         if not is_whole and self.sessions >= self.limits.max_sessions:
             raise Overloaded(f"all {self.limits.max_sessions} sessions are taken; try again in a few seconds")
         if grant.meter is not None:
-            grant.meter.check_sessions(sum(live.principal == grant.name for live in self._live.values()))
+            mine = (live for live in self._live.values() if live.principal == grant.name and not live.is_whole)
+            grant.meter.check_sessions(sum(1 for _ in mine))
         name = ProviderName(start.provider) if start.provider is not None else self.default
         provider = self.engines.hearer(name, start.language)
         if not is_whole and self.engines.waiting(name) >= provider.capabilities.max_streams:

@@ -43,6 +43,10 @@ class Charges:
         if grant.meter is not None:
             self._open[job] = _Charge(grant.meter, seconds)
 
+    def is_open(self, job: str) -> bool:
+        """It is counted by its size, as its length is not known yet."""
+        return job in self._open
+
     def told(self, job: str, record: JobRecord | None) -> None:
         """How a job stands now; nothing where it is forgotten."""
         charge = self._open.get(job)

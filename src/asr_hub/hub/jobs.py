@@ -97,6 +97,7 @@ class HubJobs:
         self._audio = audio
         self._settings = settings
         self._check_webhook = check_webhook
+        self._swept_at = time.time()
         self._charges = Charges()
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
@@ -115,9 +116,10 @@ class HubJobs:
 
     async def submit(self, upload: Upload, order: Order, grant: Grant) -> SubmittedView:
         self.check_room(grant)
+        await self._sweep()
         wish, handling = self._wish(order), self._handling(order)
         counted = self._charges.count(grant, upload.size)
-        is_new = False
+        is_new = is_counted = False
         try:
             job, is_new = await self._store.submit(
                 upload.path,
@@ -128,15 +130,21 @@ class HubJobs:
                 wish=wish,
                 handling=handling,
             )
+            # One that was cancelled before it was decoded, and begins anew, was counted by nobody.
+            is_counted = is_new or (self._is_uncounted(job) and not job.state.is_over)
         finally:
-            if not is_new:
+            if not is_counted:
                 self._charges.give_back(grant, counted)
-        if is_new:
-            self._charges.open(job.id, grant, counted)
-            # Its length may have been told already.
-            if (record := select_job(self._hub.store.state, job.id)) is not None:
-                self._charges.told(job.id, record)
+        if is_counted:
+            self._open_charge(job.id, grant, counted)
         return submitted_view(job, await self._store.place(job), is_new=is_new)
+
+    async def _sweep(self) -> None:
+        """Now and then, what uploads have left that were killed with their hub."""
+        now = time.time()
+        if now - self._swept_at > LEFT_S:
+            self._swept_at = now
+            await asyncio.to_thread(_prepare, self.uploads.folder, now)
 
     async def wait(self, id: str, grant: Grant) -> None:
         over = asyncio.Event()
@@ -193,7 +201,26 @@ class HubJobs:
         return await self._view(await self._store.cancel((await self._own(id, grant)).id), grant)
 
     async def retry(self, id: str, grant: Grant) -> TaskView:
-        return await self._view(await self._store.retry((await self._own(id, grant)).id), grant)
+        job = await self._own(id, grant)
+        counted = self._charges.count(grant, job.size) if self._is_uncounted(job) else None
+        try:
+            retried = await self._store.retry(job.id)
+        except BaseException:
+            if counted is not None:
+                self._charges.give_back(grant, counted)
+            raise
+        if counted is not None:
+            self._open_charge(job.id, grant, counted)
+        return await self._view(retried, grant)
+
+    def _is_uncounted(self, job: Job) -> bool:
+        return job.seconds is None and not self._charges.is_open(job.id)
+
+    def _open_charge(self, job: JobId, grant: Grant, counted: float) -> None:
+        self._charges.open(job, grant, counted)
+        # Its length may have been told already.
+        if (record := select_job(self._hub.store.state, job)) is not None:
+            self._charges.told(job, record)
 
     async def forget(self, id: str, grant: Grant) -> None:
         await self._store.delete((await self._own(id, grant)).id)

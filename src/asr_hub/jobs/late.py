@@ -34,7 +34,7 @@ class LateJobs:
         self._over = asyncio.Event()
         self._tried = asyncio.Event()
         self._store: JobStore | None = None
-        self._why = "they are being opened"
+        self._why = "their database is being opened"
 
     def begin(self) -> None:
         """Open it soon, though nobody asks yet."""
@@ -56,10 +56,11 @@ class LateJobs:
                     self._tried.set()
                     await self._over.wait()
             except HubError as exc:
-                self._why = str(exc)
+                # What stands in the error is for who runs the hub: folders, hosts, names.
+                self._why = "their database cannot be opened; the log of the hub says why"
                 _log.warning("jobs.unavailable", code=exc.code, detail=str(exc), retry_in=pause)
             except Exception as exc:  # noqa: BLE001 - the edge of a database: the sessions of the hub go on without it
-                self._why = "they could not be opened; see the log of the hub"
+                self._why = "their database cannot be opened; the log of the hub says why"
                 _log.exception("jobs.broke", exc, retry_in=pause)
             finally:
                 self._store = None

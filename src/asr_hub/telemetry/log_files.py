@@ -63,6 +63,13 @@ def configure_files(folder: Path | None, *, max_bytes: int, keep: int) -> None:
         files.start()
 
 
+def check_files(folder: Path | None, *, max_bytes: int, keep: int) -> None:
+    """Whether `configure_files` could. Raises ConfigError; the files are made."""
+    if folder is not None:
+        for file in _opened(_Wanted(folder, max_bytes, keep)).values():
+            file.close()
+
+
 def close_files() -> None:
     """Write what waits, and no more. Blocks as `configure_files` does."""
     configure_files(None, max_bytes=1, keep=1)
@@ -84,17 +91,7 @@ class _Files:
         self._failing: set[RotatingFile] = set()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="log files", daemon=True)
-        opened: dict[str, RotatingFile] = {}
-        try:
-            for name in ("access", "worker", "error"):
-                path = wanted.folder / f"{name}.log"
-                opened[name] = RotatingFile(path, max_bytes=wanted.max_bytes, keep=wanted.keep)
-        except OSError as exc:
-            for file in opened.values():
-                file.close()
-            raise ConfigError(
-                f"logging.folder: cannot write {wanted.folder}: {exc.strerror}; choose another folder, or leave it out"
-            ) from None
+        opened = _opened(wanted)
         self._files = tuple(opened.values())
         self._error = opened["error"]
         self._handlers: Mapping[str | None, logging.Handler] = {
@@ -161,6 +158,22 @@ class _Files:
     def _count_lost(self, lines: int) -> None:
         with self._lock:
             self._lost += lines
+
+
+def _opened(wanted: _Wanted) -> dict[str, RotatingFile]:
+    """Raises ConfigError."""
+    opened: dict[str, RotatingFile] = {}
+    try:
+        for name in ("access", "worker", "error"):
+            path = wanted.folder / f"{name}.log"
+            opened[name] = RotatingFile(path, max_bytes=wanted.max_bytes, keep=wanted.keep)
+    except OSError as exc:
+        for file in opened.values():
+            file.close()
+        raise ConfigError(
+            f"logging.folder: cannot write {wanted.folder}: {exc.strerror}; choose another folder, or leave it out"
+        ) from None
+    return opened
 
 
 class _Lines(logging.Handler):
