@@ -104,7 +104,17 @@ def with_known_key(config: Config) -> tuple[Config, str]:
 
 
 def test_there_is_one_for_each_real_shape() -> None:
-    shapes = {"default", "commands", "telephony-8k", "tiny", "many-sessions", "load-test", "with-keys", "lose-no-word"}
+    shapes = {
+        "default",
+        "commands",
+        "telephony-8k",
+        "tiny",
+        "many-sessions",
+        "load-test",
+        "with-keys",
+        "lose-no-word",
+        "files",
+    }
     engines = {"whisper", "whisper-gpu", "funasr", "funasr-streaming", "vosk", "sherpa-onnx", "transformers"}
     clouds = {"openai", "openai-realtime", "openai-compatible", "google"}
     assert shapes | engines | clouds <= {f.stem for f in FILES}

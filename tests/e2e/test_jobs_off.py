@@ -49,6 +49,51 @@ async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         await answers(enabled="on", folder=str(tmp_path / "file" / "jobs"))
 
 
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"s3": {"bucket": "calls"}}, "jobs.s3"),
+        ({"s3": {"bucket": "calls", "endpoint": "https://minio.example.org"}}, "jobs.s3"),
+        ({"database": "postgresql://asr:secret@db.example.org/asr"}, "jobs.database"),
+        ({"database": "postgresql:///asr?host=db.example.org"}, "jobs.database"),
+        ({"database": "postgresql://localhost/asr?hostaddr=192.0.2.1"}, "jobs.database"),
+    ],
+)
+async def test_policy_local_has_no_jobs_outside_this_machine(
+    settings: dict[str, object], key: str, tmp_path: Path
+) -> None:
+    config = scripted(jobs={"folder": str(tmp_path / "jobs"), **settings}, policy="local")
+    with pytest.raises(ConfigError, match=key) as caught:
+        async with serving(config):
+            pass
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        "postgresql://asr@127.0.0.1/asr",
+        "postgresql://[::1]:5433/asr",
+        "postgresql:///asr?host=/var/run",
+        "postgresql:///asr",
+    ],
+)
+def test_policy_local_takes_a_database_of_this_machine(database: str) -> None:
+    jobs.stay_inside(Jobs(database=database))
+
+
+async def test_policy_local_calls_nobody_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASR_HUB_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    config = scripted(jobs={"folder": str(tmp_path / "jobs")}, policy="local")
+    async with (
+        serving(config) as hub,
+        httpx.AsyncClient(base_url=hub.url, trust_env=False, timeout=30) as http,
+    ):
+        form = {"webhook": "https://example.org/asr"}
+        sent = await http.post("/api/v1/asr/submit", files={"audio": ("a.wav", b"RIFF")}, data=form)
+    assert (sent.status_code, sent.json()["error"]["code"]) == (400, "webhooks-off")
+
+
 def test_the_folder_is_that_of_the_configuration_or_of_the_users_data(tmp_path: Path) -> None:
     assert jobs.jobs_folder(Jobs(folder="/j"), {"XDG_DATA_HOME": "/d"}) == Path("/j")
     assert jobs.jobs_folder(Jobs(), {"XDG_DATA_HOME": "/d"}) == Path("/d/asr-hub/jobs")

@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
@@ -31,6 +32,7 @@ from asr_hub.jobs.ports import AudioStore, JobStore
 from asr_hub.jobs.webhook import Webhooks
 from asr_hub.model import ProviderName
 from asr_hub.protocols.jobs_rest import OFF
+from asr_hub.providers.cloud.outside import opens_outside
 from asr_hub.telemetry import logs
 
 _log = logs.get("asr_hub.app")
@@ -61,10 +63,13 @@ async def files_of(
     if (why_not := _why_not(settings)) is not None:
         yield Files(None, None, why_not)
         return
+    if config.policy == "local":
+        stay_inside(settings)
     folder = jobs_folder(settings, env)
     async with contextlib.AsyncExitStack() as stack:
         audio = _audio(settings, folder, env)
-        webhooks = _webhooks(settings, env)
+        # Receivers are named by clients: under `policy: local` none is called, whatever they name.
+        webhooks = _webhooks(settings, env) if config.policy == "any" else None
         if webhooks is not None:
             stack.callback(webhooks.close)
         cutter = await stack.enter_async_context(
@@ -152,6 +157,35 @@ def _why_not(settings: schema.Jobs) -> str | None:
     if settings.enabled == "on":
         raise ConfigError(f"`jobs: {{enabled: on}}` needs {', '.join(missing)}: pip install 'asr-hub[jobs]'")
     return OFF
+
+
+def stay_inside(settings: schema.Jobs) -> None:
+    """Raises ConfigError for a database or a store of audio that is not on this machine."""
+    elsewhere = None
+    if settings.s3 is not None and opens_outside(settings.s3.endpoint):
+        elsewhere = "jobs.s3"
+    if settings.database is not None and _is_elsewhere(settings.database):
+        elsewhere = "jobs.database"
+    if elsewhere is not None:
+        raise ConfigError(
+            f"{elsewhere} is outside this machine, and `policy: local` forbids it; "
+            "name one on this machine, or set `policy: any`"
+        )
+
+
+def _is_elsewhere(database: str) -> bool:
+    """Whether a PostgreSQL is reached over a network. What is odd counts as outside."""
+    try:
+        parts = urlsplit(database)
+        named = [
+            parts.hostname or "",
+            *parse_qs(parts.query).get("host", []),
+            *parse_qs(parts.query).get("hostaddr", []),
+        ]
+    except ValueError:
+        return True
+    # Without a host, or with a path, it is a socket of this machine.
+    return any(opens_outside(host) for host in named if host and not unquote(host).startswith("/"))
 
 
 def _audio(settings: schema.Jobs, folder: Path, env: Mapping[str, str]) -> AudioStore:
