@@ -40,6 +40,7 @@ class Knife:
     def __init__(self) -> None:
         self.cuts = 0
         self.hold: asyncio.Event | None = None
+        self.failures: list[Exception] = []
 
     async def cut(
         self, source: Path, folder: Path, channels: Channels, *, on_progress: Callable[[float], None] = lambda _: None
@@ -47,6 +48,8 @@ class Knife:
         self.cuts += 1
         if self.hold is not None:
             await self.hold.wait()
+        if self.failures:
+            raise self.failures.pop(0)
         name, _, number = (await asyncio.to_thread(source.read_text)).partition(" ")
         if name == "noise":
             raise UnsupportedAudio("this is no audio", code="no-audio")
@@ -123,6 +126,8 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.failures: list[Exception] = []
+        """Of `fetch`"""
         folder.mkdir(parents=True, exist_ok=True)
 
     async def put(self, sha256: str, source: Path) -> None:
@@ -130,6 +135,8 @@ class Shelf:
             shutil.copy(source, self.folder / sha256)
 
     async def fetch(self, sha256: str, target: Path) -> Path:
+        if self.failures:
+            raise self.failures.pop(0)
         if not (self.folder / sha256).exists():
             raise NotFound(f"there is no audio {sha256}", code="unknown-audio")
         return self.folder / sha256

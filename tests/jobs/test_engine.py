@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -277,15 +278,97 @@ async def test_a_hub_that_has_no_room_or_shuts_down_is_waited_for(workshop: Make
     assert shop.pauses == [5.0, 5.0, 5.0, 5.0]
 
 
+async def test_an_engine_that_is_away_for_a_while_costs_no_attempt(workshop: MakeWorkshop) -> None:
+    shop = workshop(attempts=1)
+    away = ProviderUnavailable("its model is being loaded again", retry_after=3.0)
+    shop.ear.failures = {0: [away] * 4}
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1)
+        await shop.facts.until(JobDone, job.id)
+    assert shop.pauses == [3.0, 3.0, 3.0, 4.0]
+
+
+async def test_an_engine_that_does_not_come_back_is_named_when_the_time_is_over(workshop: MakeWorkshop) -> None:
+    shop = workshop(attempts=1, timeout_s=0.5)
+    shop.ear.failures = {0: [ProviderUnavailable("no weights")] * 1_000_000}
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1)
+        fact = await shop.facts.until(JobFailed, job.id)
+    assert isinstance(fact, JobFailed)
+    assert (fact.code, fact.retryable) == ("job-timeout", True)
+    assert "no weights" in fact.message
+
+
+async def test_an_engine_that_can_never_be_had_is_not_waited_for(workshop: MakeWorkshop) -> None:
+    shop = workshop(attempts=3)
+    shop.ear.failures = {0: [ProviderUnavailable("no weights", retryable=False)]}
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1)
+        await shop.facts.until(JobFailed, job.id)
+    assert shop.pauses == []
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Overloaded("the store of the audio is away", code="audio-store-unavailable"),
+        Overloaded("the disk is full", code="disk-full"),
+        ProviderUnavailable("the hub is stopping"),
+        OSError(errno.ENOSPC, "No space left on device"),
+    ],
+)
+async def test_what_is_away_when_a_file_is_to_be_cut_is_waited_for(workshop: MakeWorkshop, trouble: Exception) -> None:
+    shop = workshop(attempts=1)
+    shop.knife.failures = [trouble] * 3
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 2)
+        await shop.facts.until(JobDone, job.id)
+        assert texts(await jobs.result(job.id)) == words(2)
+    assert len(shop.pauses) == 3
+
+
+async def test_audio_that_cannot_be_fetched_for_a_while_is_waited_for(workshop: MakeWorkshop) -> None:
+    shop = workshop(attempts=1)
+    shop.shelf.failures = [Overloaded("away", code="audio-store-unavailable")]
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1)
+        await shop.facts.until(JobDone, job.id)
+    assert shop.pauses == [5.0]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        (ProviderDied("killed", code="decoder-died"), "decoder-died"),
+        (OSError(errno.EIO, "Input/output error", "/secret/path"), "unreadable-audio"),
+    ],
+)
+async def test_a_file_that_is_not_cut_is_tried_again_as_often_as_it_may_be(
+    workshop: MakeWorkshop, trouble: Exception, code: str
+) -> None:
+    shop = workshop(attempts=2)
+    shop.knife.failures = [trouble]
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1)
+        await shop.facts.until(JobDone, job.id)
+        shop.knife.failures = [trouble] * 2
+        other, _ = await shop.submit(jobs, 1, name="b")
+        fact = await shop.facts.until(JobFailed, other.id)
+    assert isinstance(fact, JobFailed)
+    assert (fact.code, fact.retryable) == (code, True)
+    assert "secret" not in fact.message
+    assert shop.knife.cuts == 4
+
+
 async def test_a_job_fails_when_its_attempts_are_used_up_and_a_retry_goes_on(workshop: MakeWorkshop) -> None:
     shop = workshop(attempts=2)
     shop.ear.lanes = 1
-    shop.ear.failures = {2: [ProviderUnavailable("no weights"), ProviderUnavailable("no weights")]}
+    shop.ear.failures = {2: [ProviderDied("gone"), ProviderDied("gone")]}
     async with shop.open() as jobs:
         job, _ = await shop.submit(jobs, 4)
         fact = await shop.facts.until(JobFailed, job.id)
         assert isinstance(fact, JobFailed)
-        assert (fact.code, fact.message, fact.retryable) == ("provider-unavailable", "no weights", True)
+        assert (fact.code, fact.message, fact.retryable) == ("provider", "gone", True)
         failed = await jobs.job(job.id)
         assert (failed.state, failed.segments_done, failed.progress) == (JobState.FAILED, 2, 0.5)
         assert failed.failure is not None

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from asr_hub.errors import HubError, Overloaded, ProviderError, unwrapped
+from asr_hub.errors import HubError, Overloaded, ProviderError, ProviderUnavailable, unwrapped
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.facts import Telling
 from asr_hub.jobs.history import History, words_in
 from asr_hub.jobs.job import Failure, HeardSegment, JobId, Segment
 from asr_hub.jobs.ledger import Claim, Ledger, Lost, Plan
-from asr_hub.jobs.ports import AudioStore, Cutter, Hear, Spool
+from asr_hub.jobs.ports import AudioStore, Cut, Cutter, Hear, Spool
 from asr_hub.jobs.tables import Standing
 from asr_hub.jobs.work import hear_segment, result_of
 from asr_hub.telemetry import logs
@@ -25,6 +27,8 @@ SPOOLS = "spools"
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+
+T = TypeVar("T")
 
 _log = logs.get("asr_hub.jobs")
 
@@ -117,6 +121,8 @@ class _Run:
         self.ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_stopped = False
+        self._waits_for: HubError | None = None
+        """What was away when it was wanted last."""
 
     def stop(self) -> None:
         self._is_stopped = True
@@ -162,8 +168,10 @@ class _Run:
         except TimeoutError:
             if not limit.expired():
                 raise
+            waited = "" if self._waits_for is None else f" ({self._waits_for})"
             raise ProviderError(
-                f"it took longer than jobs.timeout_s, {self._parts.timeout_s:g} s; try again to go on where it stopped",
+                f"it took longer than jobs.timeout_s, {self._parts.timeout_s:g} s{waited}; try again to go on where it "
+                "stopped",
                 code="job-timeout",
                 retryable=True,
             ) from None
@@ -199,11 +207,7 @@ class _Run:
             spool = await asyncio.to_thread(self._spool_from_before, plan)
             if spool is not None or len(self.claim.done) >= len(plan.segments):
                 return plan, spool or self._spool_of(plan)
-        job = self.claim.standing.job
-        await asyncio.to_thread(self._tidy)
-        await asyncio.to_thread(self._folder.mkdir, parents=True)
-        source = await self._parts.audio.fetch(job.sha256, self._folder / "audio")
-        cut = await self._parts.cutter.cut(source, self._folder, job.wish.channels)
+        cut = await self._patiently(self._cut_anew)
         if plan is None:
             plan = Plan(
                 rate=cut.spool.rate,
@@ -213,8 +217,20 @@ class _Run:
                 warnings=cut.warnings,
             )
             self._told(await self._database.insist(self._ledger.keep_plan, self.claim, plan))
-        await asyncio.to_thread(self._mark, cut.spool)
         return plan, cut.spool
+
+    async def _cut_anew(self) -> Cut:
+        """Raises HubError, also for what the disk says."""
+        job = self.claim.standing.job
+        try:
+            await asyncio.to_thread(self._tidy)
+            await asyncio.to_thread(self._folder.mkdir, parents=True)
+            source = await self._parts.audio.fetch(job.sha256, self._folder / "audio")
+            cut = await self._parts.cutter.cut(source, self._folder, job.wish.channels)
+            await asyncio.to_thread(self._mark, cut.spool)
+        except OSError as error:
+            raise _of_disk(error) from error
+        return cut
 
     async def _hear(self, missing: list[Segment], spool: Spool) -> None:
         """So many at the same time, each begun in its order."""
@@ -235,26 +251,49 @@ class _Run:
 
     async def _hear_one(self, segment: Segment, spool: Spool) -> HeardSegment:
         job = self.claim.standing.job
-        pauses = _pauses()
-        attempt = 1
-        pause: float | None
-        while True:
+
+        async def hear() -> HeardSegment:
             try:
                 return await hear_segment(spool, segment, job.wish, job.principal, self._parts.hear)
             except OSError as error:
-                raise ProviderError(
+                # To hear it again would not bring it back: the next run cuts the file anew.
+                raise _Final(
                     f"the decoded audio is gone ({error.strerror}); try again", code="spool-lost", retryable=True
                 ) from error
-            except Overloaded as error:
-                # No failure of the engine's: there is no room, or the hub shuts down and goes on when it is back.
-                pause = error.retry_after
+
+        return await self._patiently(hear, segment.number)
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]], segment: int | None = None) -> T:
+        """
+        Do this, of a segment or of the file, until it is done.
+
+        What has no room or is away is waited for, as long as the job may take: else a short outage would fail all that
+        wait for it. What fails otherwise is tried so often as `attempts` says. Raises what cannot be tried again.
+        """
+        pauses = _pauses()
+        attempt = 1
+        while True:
+            try:
+                return await step()
+            except _Final:
+                raise
             except HubError as error:
-                if not error.retryable or attempt >= self._parts.attempts:
+                is_away = isinstance(error, Overloaded | ProviderUnavailable)
+                if not error.retryable or (not is_away and attempt >= self._parts.attempts):
                     raise
-                _log.warning("job.segment-failed", job=job.id, segment=segment.number, attempt=attempt, code=error.code)
-                pause = error.retry_after
-                attempt += 1
-            await self._parts.pause(max(next(pauses), pause or 0.0))
+                self._note(error, attempt, segment, is_away=is_away)
+                attempt += not is_away
+                pause = error.retry_after or 0.0
+            await self._parts.pause(max(next(pauses), pause))
+
+    def _note(self, error: HubError, attempt: int, segment: int | None, *, is_away: bool) -> None:
+        id = self.claim.id
+        if not is_away:
+            _log.warning("job.step-failed", job=id, segment=segment, attempt=attempt, code=error.code)
+            return
+        if self._waits_for is None or self._waits_for.code != error.code:
+            _log.warning("job.waits", job=id, segment=segment, code=error.code, detail=str(error))
+        self._waits_for = error
 
     def _told(self, standing: Standing) -> None:
         self._runs._telling.tell(standing)
@@ -283,6 +322,20 @@ class _Run:
 
     def _tidy(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Final(ProviderError):
+    """This run cannot go on, though another may."""
+
+
+def _of_disk(error: OSError) -> HubError:
+    """No path of this machine is in it: it reaches whoever sent the file."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Overloaded("the disk for decoded audio is full: make room, then try again", code="disk-full")
+    return ProviderError(
+        f"the audio cannot be read or written: {error.strerror or type(error).__name__}; see jobs.folder",
+        code="unreadable-audio",
+    )
 
 
 def _pauses() -> Iterator[float]:
