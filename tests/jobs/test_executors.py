@@ -15,7 +15,7 @@ from tests.jobs.test_facts import CUT, DONE, QUEUED, STARTED
 
 from asr_hub.errors import ConfigError
 from asr_hub.jobs import upkeep
-from asr_hub.jobs.adoption import orphans
+from asr_hub.jobs.adoption import left_behind, orphans
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.executors import MOST, Pulse, slot
 from asr_hub.jobs.job import JobId, JobState
@@ -94,6 +94,19 @@ def test_a_job_is_an_orphan_where_its_entry_is_gone_or_with_the_dead() -> None:
     assert lost(QUEUED, Entry(job=JobId("c" * 32), turn="one", executor=None))
     assert not orphans([QUEUED], [], set(), before=QUEUED.job.updated_at)
     assert DONE.job.state.is_over
+
+
+def test_an_entry_is_left_behind_where_a_hub_that_is_gone_has_it_and_its_job_needs_it_no_more() -> None:
+    job = QUEUED.job.id
+
+    def left(entry: Entry) -> bool:
+        return bool(left_behind([QUEUED], [entry], {"hub-0"}))
+
+    assert left(Entry(job=job, turn="another", executor="gone-0"))
+    assert left(Entry(job=JobId("c" * 32), turn="one", executor="gone-0"))
+    assert not left(Entry(job=job, turn="one", executor="gone-0"))
+    assert not left(Entry(job=job, turn="another", executor="hub-0"))
+    assert not left(Entry(job=job, turn="another", executor=None))
 
 
 async def test_the_jobs_of_a_dead_hub_are_taken_over_and_gone_on_with(workshop: Callable[..., Workshop]) -> None:

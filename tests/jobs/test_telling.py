@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from msgspec.structs import replace
 from tests.jobs.parts import Workshop
 from tests.jobs.test_facts import QUEUED
 from tests.jobs.test_listing import NoQueue
 
 from asr_hub.errors import HubError, ProviderDied
+from asr_hub.jobs import adoption, upkeep
 from asr_hub.jobs.database import Database
+from asr_hub.jobs.engine import DbosJobs
 from asr_hub.jobs.facts import Telling
 from asr_hub.jobs.job import Handling, JobState
 from asr_hub.jobs.ledger import Ledger
@@ -99,3 +104,106 @@ async def test_it_is_tried_again_later_even_by_the_next_process(
         assert [await postman.tried.get(), await postman.tried.get()] == [first, first]
         assert (await jobs.job(job.id)).warnings == ()
     assert [id for _, _, id in postman.sent] == [first]
+
+
+class Stuck:
+    """A `Sender` that does not come to an end."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    async def send(self, url: str, body: bytes, *, id: str, timestamp: int) -> None:
+        self.begun.set()
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "ADOPT_ALL_S", 0.0)
+    monkeypatch.setattr(adoption, "SETTLED_S", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_a_hub_was_telling_that_is_gone_for_good_is_told_by_another(
+    workshop: Callable[..., Workshop],
+) -> None:
+    shop = workshop(dead_after_s=1)
+    stuck = shop.sender = Stuck()
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1, webhook=URL)
+        await stuck.begun.wait()
+    # It comes back under another name.
+    file = os.open(shop.folder / "executors" / "0", os.O_RDWR)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    postman = shop.sender = Postman()
+    async with shop.open() as jobs:
+        await postman.tried.get()
+        await until_nothing_is_pending(jobs, shop.folder)
+    os.close(file)
+    assert [body["data"]["task_id"] for _, body, _ in postman.sent] == [job.id]  # type: ignore[index]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_was_handed_out_while_the_database_went_away_is_told(workshop: Callable[..., Workshop]) -> None:
+    shop = workshop(dead_after_s=1)
+    postman = shop.sender = Postman(HubError("busy", code="webhook-failed", retryable=True))
+    async with shop.open() as jobs:
+        await shop.submit(jobs, 1, webhook=URL)
+        await postman.tried.get()
+        database = Database(None, shop.folder)
+        while True:
+            with database.writing() as connection:
+                handed_out = connection.execute(
+                    sa.text(
+                        "update workflow_status set status = 'PENDING', executor_id = :me"
+                        " where name = 'tell' and status = 'DELAYED'"
+                    ),
+                    {"me": jobs.executor},
+                )
+            if handed_out.rowcount:
+                break
+            await asyncio.sleep(0)
+        database.close()
+        await postman.tried.get()
+    assert len(postman.sent) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_is_being_told_is_left_alone_and_entries_of_hubs_that_are_gone_are_deleted(
+    workshop: Callable[..., Workshop],
+) -> None:
+    shop = workshop(dead_after_s=1, concurrency=1)
+    stuck = shop.sender = Stuck()
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1, webhook=URL)
+        await stuck.begun.wait()
+        queue, ledger = jobs._queue, jobs._ledger
+        database = Database(None, shop.folder)
+        with database.writing() as connection:
+            queue.enqueue(connection, replace(ledger.read(job.id), turn="0123"))
+            connection.execute(
+                sa.text(
+                    "update workflow_status set status = 'PENDING', executor_id = 'gone-0' where name = 'transcribe'"
+                    " and workflow_uuid like '0123-%'"
+                )
+            )
+        await until_nothing_is_pending(jobs, shop.folder, name="transcribe")
+        with database.reading() as connection:
+            told = sa.text("select count(*) from workflow_status where name = 'tell'")
+            assert connection.execute(told).scalar_one() == 1
+        assert not queue.announcements()
+        database.close()
+
+
+async def until_nothing_is_pending(jobs: DbosJobs, folder: Path, *, name: str = "tell") -> None:
+    """The test's own time is the limit."""
+    database = Database(None, folder)
+    pending = sa.text("select count(*) from workflow_status where status = 'PENDING' and name = :name")
+    try:
+        while True:
+            with database.reading() as connection:
+                if not connection.execute(pending, {"name": name}).scalar_one():
+                    return
+            await jobs.queue()
+    finally:
+        database.close()

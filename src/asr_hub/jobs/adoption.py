@@ -1,4 +1,8 @@
-"""Jobs that nobody works at are put into the queue again: those of hubs that died, and those the queue lost."""
+"""
+Jobs that nobody works at are put into the queue again: those of hubs that died, and those the queue lost.
+
+So are webhooks that nobody tells.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from asr_hub.jobs.job import Failure, JobId
 from asr_hub.jobs.ledger import Ledger
 from asr_hub.jobs.tables import Standing
-from asr_hub.jobs.workflow import MOST_RUNS, Entry, Workflows
+from asr_hub.jobs.workflow import MOST_RUNS, Announcement, Entry, Workflows
 from asr_hub.telemetry import logs
 
 SETTLED_S = 10.0
@@ -34,6 +38,16 @@ def orphans(
     return lost
 
 
+def left_behind(unfinished: Iterable[Standing], entries: Iterable[Entry], alive: Collection[str]) -> list[Entry]:
+    """The entries that a hub has which is not `alive`, and with which nothing is to be done any more."""
+    wanted = {(one.job.id, one.turn) for one in unfinished}
+    return [
+        one
+        for one in entries
+        if one.executor is not None and one.executor not in alive and (one.job, one.turn) not in wanted
+    ]
+
+
 class Adoption:
     """Finds orphans and takes them in. Everything here blocks."""
 
@@ -42,6 +56,8 @@ class Adoption:
         self._queue = queue
         self._name = name
         self._now = now
+        self._suspected: dict[str, float] = {}
+        """Since when an entry of the queue looks left behind."""
 
     def of_dead(self, alive: Collection[str]) -> Sequence[Standing]:
         """Those whose hub gave no sign of life for too long, put into the queue again."""
@@ -52,12 +68,35 @@ class Adoption:
         Those and all that the queue has lost. `mine` are those that run here, whatever the queue says.
 
         Lost is also what it says that this hub has, and does not run here: it was handed out, and the database went
-        away before anybody was told.
+        away before anybody was told. Webhooks that are lost so are announced again.
         """
+        # Before the jobs: what is handed out meanwhile is one of those that wait here.
+        entries = self._queue.entries()
         unfinished = self._ledger.unfinished()
         others = set(alive) - {self._name}
-        lost = orphans(unfinished, self._queue.entries(), others, before=self._now() - SETTLED_S)
-        return self._take([one for one in lost if one.job.id not in mine])
+        lost = orphans(unfinished, entries, others, before=self._now() - SETTLED_S)
+        taken = self._take([one for one in lost if one.job.id not in mine])
+        self._clear_up(left_behind(unfinished, entries, alive), others)
+        return taken
+
+    def _clear_up(self, left: Sequence[Entry], others: Collection[str]) -> None:
+        """
+        What looked so for a while: a hub may have begun since it was asked who is alive.
+
+        A webhook is told twice where its hub lives after all, with the same id.
+        """
+        unheld = {one.id: one for one in self._queue.announcements() if one.executor not in others}
+        stale = {f"{one.turn} {one.job}": one for one in left}
+        now = self._now()
+        self._suspected = {id: self._suspected.get(id, now) for id in (*unheld, *stale)}
+        settled = {id for id, since in self._suspected.items() if now - since >= SETTLED_S}
+        self._queue.forget([one for id, one in stale.items() if id in settled])
+        for one in (one for id, one in unheld.items() if id in settled):
+            self._announce_again(one)
+
+    def _announce_again(self, one: Announcement) -> None:
+        self._queue.announce_again(one)
+        _log.warning("job.webhook-adopted", job=one.job, executor=one.executor, by=self._name)
 
     def _take(self, lost: Sequence[Standing]) -> Sequence[Standing]:
         taken: list[Standing] = []

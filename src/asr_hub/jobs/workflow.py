@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -52,6 +53,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """Who has it; none: it waits."""
 
 
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook that was handed out, and whose end nobody wrote down yet."""
+
+    id: str
+    job: JobId
+    turn: str
+    attempt: int
+    executor: str
+
+
 class Workflows:
     """
     Implements `Queue`. There is one in a process, as DBOS is one.
@@ -79,6 +90,8 @@ class Workflows:
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._is_closing = False
+        self._told: set[tuple[JobId, str, int]] = set()
+        """What this process is telling now."""
         self._dbos: DBOS | None = None
         self._client = DBOSClient(
             system_database_engine=database.engine,
@@ -146,16 +159,44 @@ class Workflows:
     def announce(
         self, connection: sa.Connection, standing: Standing, attempt: int = 1, delay_s: float | None = None
     ) -> None:
-        job = standing.job
+        job, turn = standing.job.id, standing.turn
+        # A job that is over may be told of again, and DBOS answers an id that it knows with the old entry.
+        id = f"{entry_id(job, turn)}-webhook-{standing.version}-{attempt}"
+        self._announce(connection, id, job, turn, attempt, delay_s)
+
+    def _announce(
+        self, connection: sa.Connection, id: str, job: JobId, turn: str, attempt: int, delay_s: float | None
+    ) -> None:
         options: EnqueueOptions = {
             "workflow_name": _TELL,
             "queue_name": WEBHOOKS,
-            "workflow_id": f"{entry_id(job.id, standing.turn)}-webhook-{attempt}",
+            "workflow_id": id,
             "app_version": _VERSION,
         }
         if delay_s is not None:
             options["delay_seconds"] = delay_s
-        self._client.enqueue_in_transaction(connection, options, job.id, standing.turn, attempt)
+        self._client.enqueue_in_transaction(connection, options, job, turn, attempt)
+
+    def announcements(self) -> Sequence[Announcement]:
+        """Those that hubs have now, but for those that this one is telling. Blocks."""
+        found = self._client.list_workflows(name=_TELL, status="PENDING", load_input=False, load_output=False)
+        held: list[Announcement] = []
+        for one in found:
+            announced = _announced(one.workflow_id, one.executor_id or "")
+            if announced is not None and (announced.job, announced.turn, announced.attempt) not in self._told:
+                held.append(announced)
+        return held
+
+    def announce_again(self, lost: Announcement) -> None:
+        """Have it told by any hub. Who does so at the same time makes the same entry. Blocks."""
+        with self._database.writing() as connection:
+            self._announce(connection, lost.id + _AGAIN, lost.job, lost.turn, lost.attempt, None)
+        self._client.delete_workflow(lost.id)
+
+    def forget(self, entries: Sequence[Entry]) -> None:
+        """Delete entries that nobody will end, as many as are deleted at a time. Blocks."""
+        if entries:
+            self._client.delete_workflows([entry_id(one.job, one.turn) for one in entries[:_SWEEP]])
 
     def entries(self) -> Sequence[Entry]:
         """Those of jobs that wait or run. Blocks."""
@@ -204,7 +245,12 @@ class Workflows:
         await self._transcribe(job, turn)
 
     async def tell(self, job: JobId, turn: str, attempt: int) -> None:
-        await self._tell(job, turn, attempt)
+        told = (job, turn, attempt)
+        self._told.add(told)
+        try:
+            await self._tell(job, turn, attempt)
+        finally:
+            self._told.discard(told)
 
     def _register_early(self) -> None:
         """DBOS looks for new queues once a second; those that are there when it starts are seen at once."""
@@ -238,10 +284,20 @@ class JsonText(Serializer):
 
 _TRANSCRIBE = "transcribe"
 _TELL = "tell"
+_AGAIN = "-again"
+_ANNOUNCED = re.compile(r"(?P<entry>[0-9a-f]+-[0-9a-f]{32})-webhook-(?:\d+-)?(?P<attempt>\d+)(?:-again)*")
 _SWEEP = 1_000
 
 _open: list[Workflows] = []
 """None, or the one of this process."""
+
+
+def _announced(id: str, executor: str) -> Announcement | None:
+    found = _ANNOUNCED.fullmatch(id)
+    if found is None:
+        return None
+    job, turn = entry_of(found["entry"])
+    return Announcement(id=id, job=job, turn=turn, attempt=int(found["attempt"]), executor=executor)
 
 
 def _mine() -> Workflows:
