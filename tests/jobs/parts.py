@@ -128,6 +128,8 @@ class Shelf:
         self.folder = folder
         self.failures: list[Exception] = []
         """Of `fetch`"""
+        self.refusal: Exception | None = None
+        """Of `all`"""
         folder.mkdir(parents=True, exist_ok=True)
 
     async def put(self, sha256: str, source: Path) -> None:
@@ -151,6 +153,8 @@ class Shelf:
         (self.folder / sha256).unlink(missing_ok=True)
 
     async def all(self) -> Sequence[tuple[str, int, float]]:
+        if self.refusal is not None:
+            raise self.refusal
         stats = [(file, file.stat()) for file in self.folder.iterdir()]
         return [(file.name, stat.st_size, stat.st_mtime) for file, stat in stats]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from asr_hub.jobs.facts import Telling, facts
+from asr_hub.jobs.facts import TOLD_AT_ONCE, Telling, facts
 from asr_hub.jobs.job import Failure, Handling, Job, JobId, JobState, Wish
 from asr_hub.jobs.tables import Standing
 from asr_hub.model import ProviderName
@@ -64,7 +65,8 @@ DONE = next_of(TWO, state=JobState.DONE)
 def told_of(*readings: Standing) -> list[Event]:
     told: list[Event] = []
     telling = Telling(told.append)
-    telling.tell_all(readings)
+    for reading in readings:
+        telling.tell(reading)
     return told
 
 
@@ -136,3 +138,13 @@ def test_readings_in_any_order_lead_to_the_same_end_and_tell_it_once(
     assert (record.state, record.segments, record.segments_done, record.executor) == ("done", 2, 2, "hub-0")
     assert [type(one) for one in told].count(JobDone) == 1
     assert [type(one) for one in told].count(JobStarted) == 1
+
+
+async def test_others_come_between_the_facts_of_many_jobs() -> None:
+    told: list[Event] = []
+    many = [replace(QUEUED, job=replace(QUEUED.job, id=JobId(f"{number:032x}"))) for number in range(5 * TOLD_AT_ONCE)]
+    telling = asyncio.ensure_future(Telling(told.append).tell_all(many))
+    await asyncio.sleep(0)
+    assert len(told) == TOLD_AT_ONCE
+    await telling
+    assert len(told) == len(many)

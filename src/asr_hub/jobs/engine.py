@@ -156,7 +156,7 @@ async def _working(given: _Ingredients) -> AsyncIterator[DbosJobs]:
     )  # fmt: skip
     try:
         await database.prepare(_create, database)
-        given.telling.tell_all(await database.call(ledger.unfinished))
+        await given.telling.tell_all(await database.call(ledger.unfinished))
         await upkeep.first_beat()
         await database.prepare(queue.launch)
         async with upkeep.running():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
@@ -18,6 +19,8 @@ from asr_hub.store.slices.jobs import (
     JobStarted,
     SegmentHeard,
 )
+
+TOLD_AT_ONCE = 100
 
 MOST_OVER = 5_000
 """Jobs that are over and whose last reading is kept, so that nothing is told of them twice."""
@@ -102,9 +105,12 @@ class Telling:
         for fact in facts(before, after):
             self._dispatch(fact)
 
-    def tell_all(self, readings: Iterable[Standing]) -> None:
-        for reading in readings:
+    async def tell_all(self, readings: Iterable[Standing]) -> None:
+        """Piece by piece: there may be ten thousand, and sessions go on in between."""
+        for number, reading in enumerate(readings, 1):
             self.tell(reading)
+            if number % TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def forget(self, id: JobId, at: float, *, created_at: float | None = None) -> None:
         """It was deleted. `created_at` is that of the job, where the caller has read it."""

@@ -64,7 +64,15 @@ class Upkeep:
         self._last_adoption = float("-inf")
         self._in_touch_since: float | None = None
         self._seen: float | None = None
+        self._follow_until = float("-inf")
+        """By the loop's clock"""
         self._an_end = asyncio.Event()
+        self._sweeps: Sequence[Callable[[], Awaitable[object]]] = (
+            sweeper.sweep_jobs,
+            sweeper.sweep_audio,
+            sweeper.sweep_spools,
+            self._forget_entries,
+        )
 
     @property
     def alive(self) -> tuple[str, ...]:
@@ -87,12 +95,15 @@ class Upkeep:
             await self._database.call(self._pulse.stop)
 
     async def sweep(self) -> None:
-        """Delete what is kept no longer. Raises HubError."""
-        await self._sweeper.sweep_jobs()
-        await self._sweeper.sweep_audio()
-        await self._sweeper.sweep_spools()
-        while await self._database.call(self._queue.forget_done):
-            pass
+        """Delete what is kept no longer. What fails keeps nothing else from being done. Raises HubError in the end."""
+        failed: HubError | None = None
+        for step in self._sweeps:
+            try:
+                await step()
+            except HubError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -113,14 +124,16 @@ class Upkeep:
             await self._safely(step)
             await asyncio.sleep(pause_s)
 
-    async def _safely(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _safely(self, step: Callable[[], Awaitable[object]]) -> None:
         try:
             await step()
         except HubError as error:
             if error.code == UNAVAILABLE:
                 self._in_touch_since = None
                 self._last_adoption = float("-inf")
-            _log.debug("jobs.upkeep-waits", code=error.code)
+                _log.debug("jobs.upkeep-waits", code=error.code)
+            else:
+                _log.warning("jobs.upkeep-failed", code=error.code, detail=str(error))
         except Exception as error:  # noqa: BLE001 - one look that fails must not be the last
             _log.exception("jobs.upkeep-failed", error)
 
@@ -131,6 +144,9 @@ class Upkeep:
         # After an outage everybody looks dead; those who live have said so by then.
         if self._in_touch_since is None:
             self._in_touch_since = now
+        if max(len(before), len(self._alive)) > 1:
+            # What one did last before it ended is read after it is gone.
+            self._follow_until = now + OVERLAP_S
         if now - self._in_touch_since < self._dead_after_s:
             return
         await self._taken(await self._database.call(self._adoption.of_dead, self._alive))
@@ -140,7 +156,7 @@ class Upkeep:
             await self._taken(await self._database.call(self._adoption.of_all, self._alive, mine))
 
     async def _taken(self, standings: Sequence[Standing]) -> None:
-        self._telling.tell_all(standings)
+        await self._telling.tell_all(standings)
         for one in standings:
             if one.job.state.is_over:
                 await self._history.append(one.job, 0)
@@ -153,14 +169,14 @@ class Upkeep:
                 # Unless it has ended by itself meanwhile, or begun anew.
                 if self._runs.tokens.get(id) == tokens[id]:
                     self._runs.stop(id)
-        if len(self._alive) > 1:
+        if len(self._alive) > 1 or asyncio.get_running_loop().time() < self._follow_until:
             await self._read_changes()
 
     async def _read_changes(self) -> None:
         if self._seen is None:
             self._seen = await self._database.call(self._ledger.time)
         changed = await self._database.call(self._ledger.changed, self._seen - OVERLAP_S)
-        self._telling.tell_all(changed)
+        await self._telling.tell_all(changed)
         if changed:
             self._seen = max(self._seen, changed[-1].changed_at)
         known = self._telling.unfinished
@@ -169,7 +185,7 @@ class Upkeep:
             self._telling.forget(id, self._now())
 
     async def _sweep(self) -> None:
-        await self._safely(self.sweep)
+        await self._sweep_all()
         loop = asyncio.get_running_loop()
         due = loop.time() + SWEEP_S
         while True:
@@ -177,7 +193,7 @@ class Upkeep:
                 async with asyncio.timeout(max(0.0, due - loop.time())):
                     await self._an_end.wait()
             if loop.time() >= due:
-                await self._safely(self.sweep)
+                await self._sweep_all()
                 due = loop.time() + SWEEP_S
             else:
                 # Many end in a burst: one look is for all of them.
@@ -188,3 +204,11 @@ class Upkeep:
     async def _sweep_surplus(self) -> None:
         if await self._sweeper.is_over_full():
             await self._sweeper.sweep_jobs()
+
+    async def _sweep_all(self) -> None:
+        for step in self._sweeps:
+            await self._safely(step)
+
+    async def _forget_entries(self) -> None:
+        while await self._database.call(self._queue.forget_done):
+            pass
