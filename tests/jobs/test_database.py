@@ -13,7 +13,7 @@ from sqlalchemy import exc
 from tests.jobs.parts import Workshop
 
 from asr_hub.errors import ConfigError, Overloaded
-from asr_hub.jobs.database import FILE, MOST_WAITING, UNAVAILABLE, Database
+from asr_hub.jobs.database import FILE, MOST_SEARCHES, MOST_WAITING, SEARCHES_AT_ONCE, UNAVAILABLE, Database
 from asr_hub.jobs.workflow import JsonText
 
 pytestmark = pytest.mark.unit
@@ -79,6 +79,34 @@ async def test_more_than_can_be_answered_are_refused(database: Database) -> None
     go.set()
     await asyncio.gather(*calls)
     assert await database.call(rows, database) == []
+
+
+async def test_what_keeps_the_jobs_going_waits_for_no_client(database: Database) -> None:
+    go = threading.Event()
+    calls = [asyncio.ensure_future(database.call(go.wait)) for _ in range(50)]
+    await asyncio.sleep(0)
+    assert await database.keep(rows, database) == []
+    go.set()
+    await asyncio.gather(*calls)
+
+
+async def test_few_searches_run_at_the_same_time_and_nobody_else_waits_for_them(database: Database) -> None:
+    go, running, most = threading.Event(), threading.Semaphore(SEARCHES_AT_ONCE), []
+
+    def search() -> None:
+        most.append(running.acquire(blocking=False))
+        go.wait()
+        running.release()
+
+    searches = [asyncio.ensure_future(database.search(search)) for _ in range(MOST_SEARCHES)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded) as refused:
+        await database.search(search)
+    assert refused.value.code == "too-many-searches"
+    assert await database.call(rows, database) == []
+    go.set()
+    await asyncio.gather(*searches)
+    assert most == [True] * MOST_SEARCHES
 
 
 async def test_an_outage_is_said_by_name_and_a_defect_is_not_taken_for_one(database: Database) -> None:

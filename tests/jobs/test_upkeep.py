@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +15,8 @@ from asr_hub.errors import HubError
 from asr_hub.jobs import upkeep
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.job import JobState
+from asr_hub.jobs.listing import Listing
+from asr_hub.jobs.ports import Page, Query
 from asr_hub.jobs.tables import executors
 from asr_hub.jobs.tables import jobs as table
 from asr_hub.store.slices.jobs import JobDone
@@ -68,3 +72,28 @@ async def test_what_another_hub_did_last_is_told_though_it_is_gone(
         await jobs._upkeep._follow()
         assert JobDone in {type(fact) for fact in shop.facts.of(others.id)}
     database.close()
+
+
+async def test_a_hub_gives_signs_of_life_and_answers_though_many_search(
+    workshop: Callable[..., Workshop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    read = Listing.history
+
+    def slow(listing: Listing, query: Query) -> Page:
+        if query.text:
+            go.wait()
+        return read(listing, query)
+
+    monkeypatch.setattr(Listing, "history", slow)
+    shop = workshop()
+    async with shop.open() as jobs:
+        searches = [asyncio.ensure_future(jobs.history(Query(text="x"))) for _ in range(8)]
+        try:
+            await asyncio.sleep(0)
+            await jobs._upkeep._beat()
+            await jobs._upkeep._follow()
+            assert (await jobs.history(Query())).total == 0
+        finally:
+            go.set()
+        assert [page.total for page in await asyncio.gather(*searches)] == [0] * 8

@@ -22,10 +22,14 @@ FILE = "jobs.sqlite"
 MOST_WAITING = 512
 """Calls that may wait for a thread. One more is refused: the database does not keep up."""
 
+SEARCHES_AT_ONCE = 2
+MOST_SEARCHES = 16
+"""Searches of texts that may run or wait: each reads every row there is."""
+
 UNAVAILABLE = "jobs-unavailable"
 
 _THREADS = 4
-_POOL = 16
+_POOL = 20
 _CONNECT_S = 5
 _RETRY_S = 2.0
 _FIRST_PAUSE_S = 0.2
@@ -62,6 +66,10 @@ class Database:
         self._clients = ThreadPoolExecutor(_THREADS, thread_name_prefix="jobs")
         runs = 1 if self.is_sqlite else _THREADS
         self._runs = ThreadPoolExecutor(runs, thread_name_prefix="jobs-runs")
+        # Signs of life wait for nobody: other hubs would take this one for dead.
+        self._upkeep = ThreadPoolExecutor(1, thread_name_prefix="jobs-upkeep")
+        self._searches = ThreadPoolExecutor(SEARCHES_AT_ONCE, thread_name_prefix="jobs-searches")
+        self._searching = 0
         self._waiting = 0
         self._is_lost = False
         # SQLite has one writer, and lets those who wait for it sleep: here they stand in line.
@@ -80,6 +88,20 @@ class Database:
             return await self._in(self._clients, function, *args, **kwargs)
         finally:
             self._waiting -= 1
+
+    async def search(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `call`, for what may take seconds: few at a time, and no other call waits for them."""
+        if self._searching >= MOST_SEARCHES:
+            raise Overloaded("too many searches at the same time; try again later", code="too-many-searches")
+        self._searching += 1
+        try:
+            return await self._in(self._searches, function, *args, **kwargs)
+        finally:
+            self._searching -= 1
+
+    async def keep(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `call`, for what keeps the jobs going: one at a time, and it waits for no client."""
+        return await self._in(self._upkeep, function, *args, **kwargs)
 
     async def insist(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """As `call`, for a run, and again until the database answers: what runs outlives an outage."""
@@ -140,7 +162,7 @@ class Database:
     def close(self) -> None:
         """Blocks until the calls that run are over. Whoever still wants a connection is refused one."""
         self._is_closed = True
-        for threads in (self._clients, self._runs):
+        for threads in (self._clients, self._searches, self._upkeep, self._runs):
             threads.shutdown(cancel_futures=True)
         self.engine.dispose()
 

@@ -262,7 +262,8 @@ class DbosJobs:
         _log.info("job.deleted", job=id)
 
     async def history(self, query: Query) -> Page:
-        return await self._database.call(self._listing.history, query)
+        ask = self._database.search if query.text else self._database.call
+        return await ask(self._listing.history, query)
 
     async def queue(self) -> QueueState:
         return await self._database.call(self._listing.queue, self._upkeep.alive)

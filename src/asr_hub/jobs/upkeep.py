@@ -85,14 +85,14 @@ class Upkeep:
 
     async def first_beat(self) -> None:
         """Raises Overloaded."""
-        self._alive = await self._database.call(self._pulse.beat)
+        self._alive = await self._database.keep(self._pulse.beat)
 
     async def last_beat(self) -> None:
         """Say that this hub ends on purpose, if that can be said. Nothing where it gave no sign of life yet."""
         if not self._alive:
             return
         with suppress(HubError):
-            await self._database.call(self._pulse.stop)
+            await self._database.keep(self._pulse.stop)
 
     async def sweep(self) -> None:
         """Delete what is kept no longer. What fails keeps nothing else from being done. Raises HubError in the end."""
@@ -140,7 +140,7 @@ class Upkeep:
     async def _beat(self) -> None:
         now = asyncio.get_running_loop().time()
         before = self._alive
-        self._alive = await self._database.call(self._pulse.beat)
+        self._alive = await self._database.keep(self._pulse.beat)
         # After an outage everybody looks dead; those who live have said so by then.
         if self._in_touch_since is None:
             self._in_touch_since = now
@@ -149,11 +149,11 @@ class Upkeep:
             self._follow_until = now + OVERLAP_S
         if now - self._in_touch_since < self._dead_after_s:
             return
-        await self._taken(await self._database.call(self._adoption.of_dead, self._alive))
+        await self._taken(await self._database.keep(self._adoption.of_dead, self._alive))
         if now - self._last_adoption >= ADOPT_ALL_S or set(before) - set(self._alive):
             self._last_adoption = now
             mine = self._runs.tokens
-            await self._taken(await self._database.call(self._adoption.of_all, self._alive, mine))
+            await self._taken(await self._database.keep(self._adoption.of_all, self._alive, mine))
 
     async def _taken(self, standings: Sequence[Standing]) -> None:
         await self._telling.tell_all(standings)
@@ -164,7 +164,7 @@ class Upkeep:
     async def _follow(self) -> None:
         tokens = self._runs.tokens
         if tokens:
-            held = await self._database.call(self._ledger.held, tokens)
+            held = await self._database.keep(self._ledger.held, tokens)
             for id in tokens.keys() - held:
                 # Unless it has ended by itself meanwhile, or begun anew.
                 if self._runs.tokens.get(id) == tokens[id]:
@@ -174,13 +174,13 @@ class Upkeep:
 
     async def _read_changes(self) -> None:
         if self._seen is None:
-            self._seen = await self._database.call(self._ledger.time)
-        changed = await self._database.call(self._ledger.changed, self._seen - OVERLAP_S)
+            self._seen = await self._database.keep(self._ledger.time)
+        changed = await self._database.keep(self._ledger.changed, self._seen - OVERLAP_S)
         await self._telling.tell_all(changed)
         if changed:
             self._seen = max(self._seen, changed[-1].changed_at)
         known = self._telling.unfinished
-        gone = known - await self._database.call(self._ledger.which, sorted(known))
+        gone = known - await self._database.keep(self._ledger.which, sorted(known))
         for id in gone:
             self._telling.forget(id, self._now())
 
