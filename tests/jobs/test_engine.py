@@ -139,6 +139,42 @@ async def test_the_same_audio_and_wish_are_answered_from_the_job_that_is_there(w
     assert shop.ear.heard == {0: 3, 1: 3}
 
 
+async def test_a_job_that_waits_and_is_submitted_again_takes_the_better_priority(workshop: MakeWorkshop) -> None:
+    shop = workshop(concurrency=1)
+    shop.ear.hold(0)
+    async with shop.open() as jobs:
+        running, _ = await shop.submit(jobs, 1)
+        await shop.ear.begun(0)
+        first, _ = await shop.submit(jobs, 2, priority=40)
+        second, _ = await shop.submit(jobs, 3, priority=40)
+        later, is_new = await shop.submit(jobs, 3, priority=90)
+        assert (later.id, later.handling.priority, is_new) == (second.id, 40, False)
+        sooner, is_new = await shop.submit(jobs, 3, priority=10)
+        assert (sooner.id, sooner.handling.priority, is_new) == (second.id, 10, False)
+        assert [(await jobs.place(job)).position for job in (first, sooner)] == [1, 0]
+        shop.ear.let_go()
+        await shop.facts.until(JobDone, first.id)
+        await shop.facts.until(JobDone, second.id)
+    started = [one.job for one in shop.facts.told if isinstance(one, JobStarted)]
+    assert started == [running.id, second.id, first.id]
+    assert shop.ear.heard == {0: 3, 1: 2, 2: 1}
+
+
+async def test_a_result_is_offered_in_the_formats_of_all_that_submitted_it(workshop: MakeWorkshop) -> None:
+    shop = workshop()
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1, formats=("srt", "text"))
+        await shop.facts.until(JobDone, job.id)
+        more, _ = await shop.submit(jobs, 1, formats=("text", "vtt"))
+        assert more.handling.formats == ("srt", "text", "vtt")
+        every, _ = await shop.submit(jobs, 1)
+        assert every.handling.formats == ()
+        assert (await jobs.job(job.id)).handling.formats == ()
+        same, _ = await shop.submit(jobs, 1, formats=("vtt",))
+        assert same.handling.formats == ()
+    assert len(shop.facts.of(job.id)) == len({type(fact) for fact in shop.facts.of(job.id)})
+
+
 async def test_of_many_submits_of_the_same_at_the_same_time_one_is_new(workshop: MakeWorkshop) -> None:
     shop = workshop()
     async with shop.open() as jobs:

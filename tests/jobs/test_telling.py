@@ -68,6 +68,27 @@ async def test_every_end_is_told(workshop: Callable[..., Workshop]) -> None:
     assert told == [(URL, "job.done", done.id), (URL, "job.failed", failed.id), (URL, "job.cancelled", cancelled.id)]
 
 
+async def test_who_submits_a_job_again_that_is_there_is_told_of_its_end_too(workshop: Callable[..., Workshop]) -> None:
+    shop = workshop()
+    postman = shop.sender = Postman()
+    shop.ear.hold(0)
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1)
+        await shop.ear.begun(0)
+        during, is_new = await shop.submit(jobs, 1, webhook=URL)
+        assert (during.id, during.handling.webhook, is_new) == (job.id, URL, False)
+        kept, _ = await shop.submit(jobs, 1, webhook=f"{URL}/late")
+        assert kept.handling.webhook == URL
+        shop.ear.let_go()
+        await shop.facts.until(JobDone, job.id)
+        await postman.tried.get()
+        for url in (f"{URL}/other", f"{URL}/other", URL):
+            after, is_new = await shop.submit(jobs, 1, webhook=url)
+            assert (after.id, after.state, is_new) == (job.id, JobState.DONE, False)
+            await postman.tried.get()
+    assert [url for url, _, _ in postman.sent] == [URL, f"{URL}/other", f"{URL}/other", URL]
+
+
 async def test_what_nobody_takes_is_a_warning_of_the_job_and_no_failure(
     workshop: Callable[..., Workshop], tmp_path: Path
 ) -> None:

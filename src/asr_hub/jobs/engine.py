@@ -29,7 +29,7 @@ from asr_hub.jobs.facts import Telling
 from asr_hub.jobs.history import History
 from asr_hub.jobs.ids import job_id
 from asr_hub.jobs.job import Handling, Job, JobId, JobState, Result, Wish
-from asr_hub.jobs.ledger import Ledger, clean
+from asr_hub.jobs.ledger import Ledger, amended, clean
 from asr_hub.jobs.listing import Listing
 from asr_hub.jobs.ports import AudioStore, Cutter, Hear, Page, Place, Query, QueueState
 from asr_hub.jobs.retention import Keeping, Sweeper
@@ -202,10 +202,11 @@ class DbosJobs:
     async def submit(
         self, audio: Path, *, sha256: str, size: int, name: str, principal: str, wish: Wish, handling: Handling
     ) -> tuple[Job, bool]:
+        """As `JobStore.submit`. What the handling changes of a job that is there already: see `ledger.amended`."""
         id = job_id(sha256, wish, principal, self._given.fingerprint(wish.provider))
         before = await self._database.call(self._ledger.admit, id)
         if before is not None:
-            return before.job, False
+            return await self._amended(before, handling), False
         now = self._given.now()
         job = Job(
             id=id,
@@ -272,11 +273,22 @@ class DbosJobs:
         """Delete what is kept no longer, now. It is done every few minutes, too. Raises HubError."""
         await self._upkeep.sweep()
 
+    async def _amended(self, before: Standing, handling: Handling) -> Job:
+        if amended(before.job, handling) == before.job.handling and handling.webhook is None:
+            return before.job
+        after = await self._database.call(self._ledger.amend, before.job.id, handling)
+        self._tell(after)
+        if after.turn != before.turn:
+            await self._take_out(before)
+        return after.job
+
     async def _withdraw(self, standing: Standing) -> None:
         """Nobody is to work at it any more. Another hub that does so sees that when it next writes something down."""
         self._runs.stop(standing.job.id)
-        if standing.job.executor:
-            return
+        if not standing.job.executor:
+            await self._take_out(standing)
+
+    async def _take_out(self, standing: Standing) -> None:
         try:
             await self._database.call(self._queue.withdraw, standing)
         except Overloaded as error:

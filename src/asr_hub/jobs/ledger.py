@@ -7,12 +7,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 from sqlalchemy.dialects import postgresql, sqlite
 
 from asr_hub.errors import Conflict, NotFound, Overloaded
 from asr_hub.jobs.database import Database
 from asr_hub.jobs.ids import is_job_id, new_turn
-from asr_hub.jobs.job import Failure, HeardSegment, Job, JobId, JobState, Result, Segment
+from asr_hub.jobs.job import Failure, Handling, HeardSegment, Job, JobId, JobState, Result, Segment
 from asr_hub.jobs.result_lines import written
 from asr_hub.jobs.tables import STANDING, Standing, jobs, segments, standing, text
 
@@ -66,6 +67,27 @@ class Lost(Exception):
     """Somebody else works at the job now, or nobody is to."""
 
 
+def amended(job: Job, more: Handling) -> Handling:
+    """
+    How a job is handled that is there already, and is submitted again with this.
+
+    One that waits takes the better priority; one that is not over a webhook, where it has none; one that is done the
+    new webhook, which is told at once. Its result is offered in the formats of both. All else stays as it was, and all
+    of one that failed or was cancelled: that is put into the queue anew.
+    """
+    mine = job.handling
+    if job.state in RESTARTABLE:
+        return mine
+    is_done = job.state is JobState.DONE
+    return replace(
+        mine,
+        priority=min(mine.priority, more.priority) if job.state is JobState.QUEUED else mine.priority,
+        webhook=(more.webhook or mine.webhook) if is_done else (mine.webhook or more.webhook),
+        # None at all are all there are.
+        formats=tuple(dict.fromkeys((*mine.formats, *more.formats))) if mine.formats and more.formats else (),
+    )
+
+
 class Ledger:
     """The jobs, each change in one transaction."""
 
@@ -115,7 +137,7 @@ class Ledger:
         return None
 
     def submit(self, job: Job) -> tuple[Standing, bool]:
-        """Write it down, or put one that failed or was cancelled into the queue again, or find it as it is."""
+        """Write it down, or put one that failed or was cancelled into the queue again, or find and amend it."""
         with self._database.promising() as connection:
             inserted = _one(
                 connection.execute(
@@ -132,7 +154,12 @@ class Ledger:
             again = self._restart(connection, job.id, {**handling, "name": job.name, "search": job.name.casefold()})
             if again is not None:
                 return again, False
-            return _expected(connection.execute(sa.select(*STANDING).where(jobs.c.id == job.id)), job.id), False
+            return self._amend(connection, job.id, job.handling), False
+
+    def amend(self, id: JobId, handling: Handling) -> Standing:
+        """It is submitted again: see `amended`. It has another turn where it got a new place in the queue."""
+        with self._database.promising() as connection:
+            return self._amend(connection, id, handling)
 
     def retry(self, id: JobId) -> Standing:
         """Raises NotFound, Conflict, Overloaded."""
@@ -426,6 +453,26 @@ class Ledger:
         if again is not None:
             self._queue.enqueue(connection, again)
         return again
+
+    def _amend(self, connection: sa.Connection, id: JobId, handling: Handling) -> Standing:
+        found = _expected(connection.execute(sa.select(*STANDING).where(jobs.c.id == id).with_for_update()), id)
+        job, now = found.job, self._now()
+        wanted = amended(job, handling)
+        is_told = job.state is JobState.DONE and handling.webhook is not None
+        if wanted == job.handling and not is_told:
+            return found
+        values: dict[str, Any] = {"handling": text(wanted), "priority": wanted.priority}
+        is_sooner = wanted.priority < job.handling.priority
+        if is_sooner:
+            values |= {"turn": new_turn(now), "queued_at": now}
+        after = _expected(
+            connection.execute(self._update(jobs.c.id == id, now=now).values(**values).returning(*STANDING)), id
+        )
+        if is_sooner:
+            self._queue.enqueue(connection, after)
+        if is_told:
+            self._queue.announce(connection, after)
+        return after
 
     def _change(self, connection: sa.Connection, claim: Claim, values: dict[str, Any]) -> Standing:
         changed = _one(
