@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.jobs.parts import Workshop
 
 from asr_hub.config.schema import Retention
-from asr_hub.errors import NotFound
+from asr_hub.errors import HubError, NotFound
+from asr_hub.jobs.database import Database
 from asr_hub.jobs.job import JobId, JobState
 from asr_hub.jobs.ports import Query
 from asr_hub.jobs.retention import DAY_S, UNWANTED_S, expired
+from asr_hub.jobs.tables import executors
 from asr_hub.store.slices.jobs import JobDone, JobForgotten
 
 pytestmark = pytest.mark.unit
@@ -117,6 +121,48 @@ async def test_what_a_hub_has_decoded_stays_while_its_job_is_not_over_though_the
         await shop.facts.until(JobDone, running.id)
         await jobs.sweep()
         assert not decoded.exists()
+
+
+async def test_audio_that_was_put_lately_stays_while_another_hub_may_be_about_to_write_down_its_job(
+    workshop: Callable[..., Workshop],
+) -> None:
+    shop = workshop()
+    shop.time = time.time()
+    database = Database(None, shop.folder)
+    async with shop.open() as jobs:
+        fresh, _ = await shop.submit(jobs, 1)
+        old, _ = await shop.submit(jobs, 1, name="b")
+        for job in (fresh, old):
+            await shop.facts.until(JobDone, job.id)
+        with database.writing() as connection:
+            connection.execute(sa.insert(executors).values(id="other", beat_at=database.clock))
+        at = shop.time - 2 * UNWANTED_S
+        os.utime(shop.shelf.folder / old.sha256, (at, at))
+        await jobs.delete(fresh.id)
+        await jobs.delete(old.id)
+        assert shop.shelf.names == {fresh.sha256}
+        await jobs.sweep()
+        assert shop.shelf.names == {fresh.sha256}
+        shop.time += 2 * UNWANTED_S
+        await jobs.sweep()
+        assert shop.shelf.names == set()
+    database.close()
+
+
+async def test_a_job_is_deleted_though_its_audio_cannot_be(workshop: Callable[..., Workshop]) -> None:
+    shop = workshop()
+    database = Database(None, shop.folder)
+    async with shop.open() as jobs:
+        job, _ = await shop.submit(jobs, 1)
+        await shop.facts.until(JobDone, job.id)
+        with database.writing() as connection:
+            connection.execute(sa.insert(executors).values(id="other", beat_at=database.clock))
+        shop.shelf.refusal = HubError("the keys are refused", code="audio-store-refused")
+        await jobs.delete(job.id)
+        with pytest.raises(NotFound):
+            await jobs.job(job.id)
+        assert shop.shelf.names == {job.sha256}
+    database.close()
 
 
 async def test_jobs_that_wait_or_run_are_never_swept(workshop: Callable[..., Workshop]) -> None:

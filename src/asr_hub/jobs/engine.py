@@ -147,8 +147,10 @@ async def _working(given: _Ingredients) -> AsyncIterator[DbosJobs]:
             pause=given.pause,
         ),
     )
-    sweeper = Sweeper(database, ledger, given.telling, given.keeping, given.folder, settings.retention, now=given.now)
     pulse = Pulse(database, given.name, dead_after_s=settings.dead_after_s)
+    sweeper = Sweeper(
+        database, ledger, given.telling, given.keeping, given.folder, settings.retention, pulse, now=given.now
+    )
     adoption = Adoption(ledger, queue, given.name, now=given.now)
     upkeep = Upkeep(
         database, ledger, given.telling, runs, pulse, adoption, sweeper, queue, dead_after_s=settings.dead_after_s,

@@ -93,6 +93,14 @@ class Pulse:
             alive = sa.select(executors.c.id).where(executors.c.beat_at > self._clock - self._dead_after_s)
             return tuple(sorted(connection.execute(alive).scalars()))
 
+    def is_alone(self, within_s: float) -> bool:
+        """Whether no other gave a sign of life in so many seconds, and none has ended on purpose since. Blocks."""
+        others = sa.select(executors.c.id).where(
+            executors.c.id != self._name, executors.c.beat_at > self._clock - within_s
+        )
+        with self._database.reading() as connection:
+            return connection.execute(others.limit(1)).first() is None
+
     def stop(self) -> None:
         """This one ends on purpose: others may take its jobs at once. Blocks."""
         with self._database.writing() as connection:

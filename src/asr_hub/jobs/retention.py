@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from asr_hub.config.schema import Retention
@@ -46,6 +47,14 @@ def expired(over: Sequence[tuple[JobId, str, int, float]], limits: Retention, no
     return gone
 
 
+class Others(Protocol):
+    """What is known of the other hubs on the same database."""
+
+    def is_alone(self, within_s: float) -> bool:
+        """Whether no other was there in so many seconds. Blocks."""
+        ...
+
+
 class Keeping:
     """The audio of jobs: kept before its job is written down, deleted when no job wants it any more."""
 
@@ -74,6 +83,7 @@ class Sweeper:
         keeping: Keeping,
         folder: Path,
         limits: Retention,
+        others: Others,
         *,
         now: Callable[[], float],
     ) -> None:
@@ -83,6 +93,7 @@ class Sweeper:
         self._keeping = keeping
         self._folder = folder
         self._limits = limits
+        self._others = others
         self._now = now
 
     async def is_over_full(self) -> bool:
@@ -94,6 +105,7 @@ class Sweeper:
         """Forget the jobs that are kept no longer. Returns how many. Raises Overloaded."""
         over = await self._database.call(self._ledger.over)
         gone = 0
+        unshared: list[str] = []
         for id in expired(over, self._limits, self._now()):
             deleted = await self._database.call(self._ledger.expire, id)
             if deleted is None:
@@ -102,19 +114,42 @@ class Sweeper:
             self._telling.forget(id, self._now(), created_at=standing.job.created_at)
             gone += 1
             if not is_shared:
-                await self.drop(standing.job.sha256)
+                unshared.append(standing.job.sha256)
+            if len(unshared) >= _PIECE:
+                await self.drop(*unshared)
+                unshared.clear()
+        await self.drop(*unshared)
         if gone:
             _log.info("jobs.expired", jobs=gone)
         return gone
 
-    async def drop(self, sha256: str) -> None:
-        """Delete this audio, unless a job wants it. What cannot be deleted now is found by `sweep_audio` later."""
+    async def drop(self, *hashes: str) -> None:
+        """
+        Delete this audio, unless a job wants it. What cannot be deleted now is found by `sweep_audio` later.
+
+        So is what was put lately while other hubs are there: one of them may be about to write down its job.
+        """
+        if not hashes:
+            return
+        try:
+            lately = await self._put_lately()
+            for sha256 in hashes:
+                if sha256 not in lately:
+                    await self._drop(sha256)
+        except HubError as error:
+            _log.warning("jobs.audio-kept", code=error.code, detail=str(error))
+
+    async def _put_lately(self) -> frozenset[str]:
+        """Nothing where this hub is alone: its own submits are kept apart by `Keeping.alone`."""
+        if await self._database.call(self._others.is_alone, UNWANTED_S):
+            return frozenset()
+        kept = await self._keeping.audio.all()
+        return frozenset(sha256 for sha256, _, at in kept if self._now() - at <= UNWANTED_S)
+
+    async def _drop(self, sha256: str) -> None:
         async with self._keeping.alone(sha256):
-            try:
-                if not await self._database.call(self._ledger.is_wanted, sha256):
-                    await self._keeping.audio.delete(sha256)
-            except HubError as error:
-                _log.warning("jobs.audio-kept", code=error.code, detail=str(error))
+            if not await self._database.call(self._ledger.is_wanted, sha256):
+                await self._keeping.audio.delete(sha256)
 
     async def sweep_audio(self) -> int:
         """Delete audio that no job wants. Returns of how many files. Raises HubError."""
@@ -122,8 +157,8 @@ class Sweeper:
         old = [sha256 for sha256, _, at in kept if self._now() - at > UNWANTED_S]
         wanted = await self._database.call(self._ledger.wanted, old)
         unwanted = [sha256 for sha256 in old if sha256 not in wanted]
-        for sha256 in unwanted:
-            await self.drop(sha256)
+        for at in range(0, len(unwanted), _PIECE):
+            await self.drop(*unwanted[at : at + _PIECE])
         return len(unwanted)
 
     async def sweep_spools(self) -> None:
@@ -140,3 +175,7 @@ class Sweeper:
         for folder in folders:
             if folder.name.partition("-")[0] not in wanted:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+_PIECE = 20
+"""Files that are deleted before others' are looked for again."""
