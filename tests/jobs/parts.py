@@ -49,6 +49,7 @@ class Knife:
         if self.hold is not None:
             await self.hold.wait()
         if self.failures:
+            (folder / "0.pcm").write_bytes(b"half")
             raise self.failures.pop(0)
         name, _, number = (await asyncio.to_thread(source.read_text)).partition(" ")
         if name == "noise":
@@ -209,6 +210,8 @@ class Workshop:
         self.sender: Sender | None = None
         self.time: float | None = None
         self.pauses: list[float] = []
+        self.spooled: list[list[Path]] = []
+        """The files of spools at each pause."""
         self.model = "one"
 
     def open(self) -> AbstractAsyncContextManager[DbosJobs]:
@@ -242,4 +245,5 @@ class Workshop:
 
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
+        self.spooled.append(list((self.folder / "spools").glob("*/*")))
         await asyncio.sleep(0)

@@ -361,6 +361,7 @@ async def test_what_is_away_when_a_file_is_to_be_cut_is_waited_for(workshop: Mak
         await shop.facts.until(JobDone, job.id)
         assert texts(await jobs.result(job.id)) == words(2)
     assert len(shop.pauses) == 3
+    assert shop.spooled == [[]] * 3, "who waits for room holds none"
 
 
 async def test_audio_that_cannot_be_fetched_for_a_while_is_waited_for(workshop: MakeWorkshop) -> None:

@@ -207,7 +207,7 @@ class _Run:
             spool = await asyncio.to_thread(self._spool_from_before, plan)
             if spool is not None or len(self.claim.done) >= len(plan.segments):
                 return plan, spool or self._spool_of(plan)
-        cut = await self._patiently(self._cut_anew)
+        cut = await self._patiently(self._cut_or_nothing)
         if plan is None:
             plan = Plan(
                 rate=cut.spool.rate,
@@ -218,6 +218,14 @@ class _Run:
             )
             self._told(await self._database.insist(self._ledger.keep_plan, self.claim, plan))
         return plan, cut.spool
+
+    async def _cut_or_nothing(self) -> Cut:
+        """Raises HubError. Jobs that wait for room on the disk must not hold what there is."""
+        try:
+            return await self._cut_anew()
+        except HubError:
+            await asyncio.to_thread(self._tidy)
+            raise
 
     async def _cut_anew(self) -> Cut:
         """Raises HubError, also for what the disk says."""
