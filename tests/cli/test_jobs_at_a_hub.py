@@ -45,7 +45,7 @@ def written(path: Path, times: int = 1) -> Path:
 
 def configured(folder: Path, *, port: int = 0, cost: float = 0.0, **sections: Any) -> Config:
     good = {"kind": "scripted", "settings": {"transcript": ["grüezi", "mitenand"], "faults": {"cost": cost}}}
-    bad = {"kind": "scripted", "settings": {"faults": {"fail_after_ms": 0}}}
+    bad = {"kind": "scripted", "settings": {"faults": {"fail_after_ms": 300}}}
     return scripted(
         providers={"scripted": good, "bad": bad},
         server={"port": port},
