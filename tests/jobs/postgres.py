@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,18 +43,32 @@ class Postgres:
 
     def start(self) -> None:
         options = f"-c listen_addresses='' -c unix_socket_directories='{self._socket}' -c shared_buffers=16MB"
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._socket / "log"), "-o", options, "start")
+        command = ("-D", str(self._data), "-w", "-l", str(self._socket / "log"), "-o", options, "start")
+        # Those that a killed one had started hold its memory until they see that it is gone.
+        for _ in range(40):
+            with suppress(subprocess.CalledProcessError):
+                self._run("pg_ctl", *command)
+                return
+            time.sleep(0.25)
+        self._run("pg_ctl", *command)
 
     def kill(self) -> None:
         """As a machine that loses its power."""
-        pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        lock = self._data / "postmaster.pid"
+        pid = int(lock.read_text().splitlines()[0])
         os.kill(pid, signal.SIGKILL)
-        # Those that it started see that it is gone, and end; a new one waits for them.
-        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop", check=False)
+        for _ in range(600):
+            if _is_gone(pid):
+                break
+            time.sleep(0.05)
+        # Where nobody takes the dead one away, the next would take it for alive.
+        lock.unlink(missing_ok=True)
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop", check=False)
-        self._folder.cleanup()
+        with suppress(subprocess.TimeoutExpired):
+            self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop", check=False)
+        with suppress(OSError):
+            self._folder.cleanup()
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         command: Sequence[str] = [str(self._programs / program), *arguments]
@@ -66,3 +82,10 @@ class Postgres:
             cwd=self._socket,
             user=USER if os.geteuid() == 0 else None,
         )
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
