@@ -13,7 +13,8 @@ from sqlalchemy import exc
 from tests.jobs.parts import Workshop
 
 from asr_hub.errors import ConfigError, Overloaded
-from asr_hub.jobs.database import FILE, MOST_SEARCHES, MOST_WAITING, SEARCHES_AT_ONCE, UNAVAILABLE, Database
+from asr_hub.jobs.database import MOST_SEARCHES, MOST_WAITING, SEARCHES_AT_ONCE, UNAVAILABLE, Database
+from asr_hub.jobs.ports import DATABASE_FILE
 from asr_hub.jobs.workflow import JsonText
 
 pytestmark = pytest.mark.unit
@@ -139,12 +140,12 @@ async def test_a_run_asks_again_until_there_is_an_answer(database: Database) -> 
 
 
 def test_nobody_else_may_read_what_people_said(database: Database, tmp_path: Path) -> None:
-    for file in tmp_path.glob(f"{FILE}*"):
+    for file in tmp_path.glob(f"{DATABASE_FILE}*"):
         assert file.stat().st_mode & 0o077 == 0, file
 
 
 async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("this is no database" * 100)
+    (tmp_path / DATABASE_FILE).write_text("this is no database" * 100)
     with pytest.raises(ConfigError, match=r"not a database.*jobs\.folder"):
         async with Workshop(tmp_path).open():
             pass

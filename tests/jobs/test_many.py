@@ -10,9 +10,8 @@ import pytest
 import sqlalchemy as sa
 from tests.jobs.parts import Workshop
 
-from asr_hub.jobs.database import FILE
 from asr_hub.jobs.job import FIRST_PRIORITY, LAST_PRIORITY, USUAL_PRIORITY, JobState
-from asr_hub.jobs.ports import Query
+from asr_hub.jobs.ports import DATABASE_FILE, Query
 from asr_hub.store.slices.jobs import JobDone, JobForgotten, JobStarted
 
 pytestmark = pytest.mark.unit
@@ -109,7 +108,7 @@ def _before(number: int, priorities: list[int]) -> int:
 
 def _rows(shop: Workshop) -> dict[str, int]:
     """Of each table that grows with the jobs."""
-    engine = sa.create_engine(f"sqlite:///{shop.folder / FILE}")
+    engine = sa.create_engine(f"sqlite:///{shop.folder / DATABASE_FILE}")
     try:
         with engine.connect() as connection:
             return {

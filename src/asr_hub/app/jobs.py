@@ -28,9 +28,10 @@ from asr_hub.jobs.audio_folder import FolderAudio
 from asr_hub.jobs.audio_s3 import S3Audio
 from asr_hub.jobs.cutting import CutterSettings, FileCutter
 from asr_hub.jobs.late import LateJobs
-from asr_hub.jobs.ports import AudioStore, JobStore
+from asr_hub.jobs.ports import DATABASE_FILE, AudioStore, JobStore
 from asr_hub.jobs.webhook import Webhooks
 from asr_hub.model import ProviderName
+from asr_hub.models.folder import data_folder
 from asr_hub.protocols.jobs_rest import OFF
 from asr_hub.providers.cloud.outside import opens_outside
 from asr_hub.telemetry import logs
@@ -112,7 +113,7 @@ async def files_of(
             ) from None
         owner = asyncio.create_task(late.run(), name="jobs")
         stack.push_async_callback(_ended, late, owner)
-        if settings.database is not None or (folder / "jobs.sqlite").exists():
+        if settings.database is not None or (folder / DATABASE_FILE).exists():
             late.begin()
         watches = JobWatches(hub.store, lookup_in(late))
         stack.push_async_callback(watches.aclose)
@@ -121,11 +122,7 @@ async def files_of(
 
 def jobs_folder(settings: schema.Jobs, env: Mapping[str, str] = os.environ) -> Path:
     """That of the configuration, or `asr-hub/jobs` in the XDG data directory. It need not exist."""
-    if settings.folder is not None:
-        return Path(settings.folder).expanduser()
-    data = Path(env.get("XDG_DATA_HOME", ""))
-    # The XDG base directory specification: a relative path is to be ignored.
-    return (data if data.is_absolute() else Path("~/.local/share").expanduser()) / "asr-hub" / "jobs"
+    return Path(settings.folder).expanduser() if settings.folder is not None else data_folder(env) / "jobs"
 
 
 def fingerprint(reload: Reload, name: ProviderName) -> str:

@@ -78,12 +78,11 @@ def cutting_of(config: Config) -> CutSettings:
     audio, jobs = config.audio, config.jobs
     endpoint = endpoint_of(config)
     longest = min(endpoint.max_utterance, jobs.longest_segment_s)
-    shortest = 1 + endpoint.pre_roll + 2 * endpoint.min_speech
     return CutSettings(
         vad=audio.vad,
         vad_model=str(find(audio.vad_model, engine="funasr")) if audio.vad_model is not None else None,
         gate=audio.gate,
-        endpoint=replace(endpoint, max_utterance=max(longest, shortest)),
+        endpoint=replace(endpoint, max_utterance=max(longest, endpoint.shortest_limit)),
         limits=FileLimits(seconds=jobs.max_audio_s, bytes=jobs.max_file_bytes),
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -17,6 +16,7 @@ from msgspec.structs import replace
 
 from asr_hub.access.grant import Grant, Scope
 from asr_hub.errors import HubError, NotFound, Overloaded
+from asr_hub.jobs.ids import is_job_id
 from asr_hub.jobs.job import Job, JobId, JobState
 from asr_hub.jobs.ports import JobStore
 from asr_hub.store.kernel import HubStore
@@ -164,7 +164,7 @@ class JobWatches:
         watch.looked(failure)
 
     async def _ask(self, job: str) -> Found | None:
-        if _ID.fullmatch(job) is None:
+        if not is_job_id(job):
             # It goes to a database otherwise, and there cannot be one.
             return None
         try:
@@ -310,7 +310,5 @@ def unknown_job() -> NotFound:
 async def _nobody_knows(_: str) -> Found | None:
     return None
 
-
-_ID = re.compile(r"[0-9a-f]{32}")
 
 _log = logs.get(__name__)

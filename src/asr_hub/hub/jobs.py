@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +19,8 @@ from asr_hub.hub.engines import hears
 from asr_hub.hub.hub import Hub
 from asr_hub.hub.job_charges import Charges
 from asr_hub.hub.job_views import queue_view, result_view, submitted_view, task_view, transcript_of
+from asr_hub.hub.job_watch import unknown_job
+from asr_hub.jobs.ids import is_job_id
 from asr_hub.jobs.job import Channels, Handling, Job, JobId, JobState, Wish
 from asr_hub.jobs.ports import AudioStore, JobStore, Place, Query
 from asr_hub.model import ProviderName
@@ -174,7 +175,7 @@ class HubJobs:
         result = await self._store.result(job.id)
         text = await asyncio.to_thread(render, transcript_of(job, result), wanted)
         ending = _ENDINGS.get(wanted.value, wanted.value)
-        return Document(text=text, media_type=_MEDIA_TYPES[wanted.value], name=f"{_stem(job.name)}.{ending}")
+        return Document(text=text, media_type=_media_type(wanted), name=f"{_stem(job.name)}.{ending}")
 
     async def history(self, search: Search, grant: Grant) -> HistoryView:
         if search.everybody:
@@ -248,21 +249,19 @@ class HubJobs:
     def formats(self) -> FormatsView:
         return FormatsView(
             inputs=CONTAINERS.split(","),
-            outputs=[OutputFormatView(name=one.value, media_type=_MEDIA_TYPES[one.value]) for one in Format],
+            outputs=[OutputFormatView(name=one.value, media_type=_media_type(one)) for one in Format],
             max_bytes=self._settings.max_file_bytes,
             max_seconds=self._settings.max_audio_s,
         )
 
     async def _own(self, id: str, grant: Grant) -> Job:
         """Raises NotFound, the same for a job that is not there and for one of somebody else."""
-        if _ID.fullmatch(id) is not None:
+        if is_job_id(id):
             with contextlib.suppress(NotFound):
                 job = await self._store.job(JobId(id))
                 if job.principal == grant.name or _is_admin(grant):
                     return job
-        raise NotFound(
-            "no such job: it was never there, is no longer kept, or came with another key", code="unknown-job"
-        )
+        raise unknown_job()
 
     async def _view(self, job: Job, grant: Grant) -> TaskView:
         return task_view(job, await self._place(job), is_admin=_is_admin(grant))
@@ -349,22 +348,17 @@ def _format(name: str) -> Format:
         ) from None
 
 
+def _media_type(format: Format) -> str:
+    """With the charset, which JSON has no parameter for (RFC 8259, 11)."""
+    name = format.media_type
+    return name if name == "application/json" else f"{name}; charset=utf-8"
+
+
 def _stem(name: str) -> str:
     stem, dot, _ = name.rpartition(".")
     return stem if dot and stem else name
 
 
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
 _OVER = tuple(state.value for state in JobState if state.is_over)
-
-_MEDIA_TYPES = {
-    "txt": "text/plain; charset=utf-8",
-    "json": "application/json",
-    "verbose_json": "application/json",
-    "srt": "application/x-subrip; charset=utf-8",
-    "vtt": "text/vtt; charset=utf-8",
-    "tsv": "text/tab-separated-values; charset=utf-8",
-}
 
 _ENDINGS = {"verbose_json": "json"}

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from asr_hub.access.grant import Grant
+from asr_hub.bell import Bell
 from asr_hub.errors import HubError, Overloaded, ProviderError, SessionClosing, error_of
 from asr_hub.hub.hub import Hub
 from asr_hub.jobs.job import Wish
@@ -116,8 +117,9 @@ class _Hearing:
         self._rate = rate
         self._wish = wish
         self._principal = principal
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
+        self._bell = Bell()
+        """Rung for messages and for room."""
+        self._has_room = True
         self._final: Hypothesis | None = None
         self._warnings: dict[str, None] = {}
         self._error: HubError | None = None
@@ -151,8 +153,8 @@ class _Hearing:
         return self._hub.open(
             start,
             protocol="job",
-            on_messages=self._news.set,
-            on_room=self._room.set,
+            on_messages=self._bell.ring,
+            on_room=self._make_room,
             grant=Grant(name=self._principal),
             is_whole=True,
         )
@@ -162,7 +164,7 @@ class _Hearing:
         # The hub closes it where it shuts down, and says so in what is read.
         with suppress(SessionClosing):
             for at in range(0, len(pcm), piece):
-                self._room.clear()
+                self._has_room = False
                 if not port.push(pcm[at : at + piece]):
                     await self._roomy(port)
                 # Many segments are given at the same time, and those who submit files are not to wait for all of them.
@@ -173,25 +175,21 @@ class _Hearing:
 
     async def _roomy(self, port: AttachmentPort) -> None:
         """Wait for room; a session that ends meanwhile gives none."""
-        while not self._room.is_set():
-            waits = [asyncio.ensure_future(event.wait()) for event in (self._room, self._news)]
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+        while not self._has_room and not port.is_over:
+            await self._bell.wait()
             self._read(port)
-            if port.is_over:
-                return
+
+    def _make_room(self) -> None:
+        self._has_room = True
+        self._bell.ring()
 
     async def _listen(self, port: AttachmentPort) -> None:
         self._read(port)
         while not port.is_over:
-            await self._news.wait()
+            await self._bell.wait()
             self._read(port)
 
     def _read(self, port: AttachmentPort) -> None:
-        self._news.clear()
         for data in port.read():
             self._take(_DECODER.decode(data))
 

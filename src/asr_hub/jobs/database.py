@@ -15,9 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from asr_hub.errors import ConfigError, Overloaded
+from asr_hub.jobs.ports import DATABASE_FILE
 from asr_hub.telemetry import logs
-
-FILE = "jobs.sqlite"
 
 MOST_WAITING = 512
 """Calls that may wait for a thread. One more is refused: the database does not keep up."""
@@ -55,7 +54,7 @@ class Database:
     def __init__(self, url: str | None, folder: Path) -> None:
         """`url` of a PostgreSQL database; none: SQLite in `folder`. Opens nothing yet. Raises ConfigError."""
         self.is_sqlite = url is None
-        self.engine = _sqlite(folder / FILE) if url is None else _postgres(url)
+        self.engine = _sqlite(folder / DATABASE_FILE) if url is None else _postgres(url)
         self.clock: sa.ColumnElement[float] = sa.literal_column(
             _SQLITE_CLOCK if url is None else _POSTGRES_CLOCK, sa.Double
         )

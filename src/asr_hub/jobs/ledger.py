@@ -322,11 +322,7 @@ class Ledger:
 
     def which(self, ids: Sequence[JobId]) -> frozenset[JobId]:
         """Those of them that there are."""
-        with self._database.reading() as connection:
-            found: set[JobId] = set()
-            for some in _pieces(ids):
-                found.update(connection.execute(sa.select(jobs.c.id).where(jobs.c.id.in_(some))).scalars())
-            return frozenset(found)
+        return self._there(jobs.c.id, ids)
 
     def held(self, tokens: Mapping[JobId, str]) -> frozenset[JobId]:
         """Those jobs whose run still has the right to work at them."""
@@ -418,10 +414,14 @@ class Ledger:
 
     def wanted(self, hashes: Sequence[str]) -> frozenset[str]:
         """Those hashes that any job has."""
+        return self._there(jobs.c.sha256, hashes)
+
+    def _there(self, column: sa.Column[Any], values: Sequence[T]) -> frozenset[T]:
+        """Those values that a job has."""
         with self._database.reading() as connection:
-            found: set[str] = set()
-            for some in _pieces(hashes):
-                found.update(connection.execute(sa.select(jobs.c.sha256).where(jobs.c.sha256.in_(some))).scalars())
+            found: set[T] = set()
+            for some in _pieces(values):
+                found.update(connection.execute(sa.select(column).where(column.in_(some))).scalars())
             return frozenset(found)
 
     def _check(self, id: JobId) -> None:

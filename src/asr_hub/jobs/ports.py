@@ -11,6 +11,9 @@ import msgspec
 from asr_hub.jobs.job import Channels, Handling, Job, JobId, JobState, Result, Segment, Wish
 from asr_hub.model import Hypothesis
 
+DATABASE_FILE = "jobs.sqlite"
+"""In the folder of the jobs, where no other database is named."""
+
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """What the hub makes of one segment."""

@@ -17,10 +17,15 @@ def models_folder(env: Mapping[str, str] = os.environ) -> Path:
     chosen = env.get(VARIABLE)
     if chosen:
         return Path(chosen).expanduser()
+    return data_folder(env) / "models"
+
+
+def data_folder(env: Mapping[str, str] = os.environ) -> Path:
+    """`asr-hub` in the XDG data directory: what this user keeps from one start to the next. It need not exist."""
     data = env.get("XDG_DATA_HOME", "")
     # The XDG base directory specification: a relative path is to be ignored.
     base = Path(data) if os.path.isabs(data) else Path(env.get("HOME") or Path.home()) / ".local" / "share"
-    return base / "asr-hub" / "models"
+    return base / "asr-hub"
 
 
 def place(engine: str, name: str, *, env: Mapping[str, str] = os.environ) -> Path:

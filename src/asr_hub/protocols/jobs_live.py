@@ -45,10 +45,9 @@ class JobsLivePort(Protocol):
         ...
 
 
-def jobs_unavailable() -> ProviderUnavailable:
+OFF = "this hub keeps no jobs; whoever runs it turns them on with `jobs.enabled: on` and pip install 'asr-hub[jobs]'"
+
+
+def jobs_unavailable(why: str = OFF) -> ProviderUnavailable:
     """What whoever asks for a job is told where the hub keeps none."""
-    return ProviderUnavailable(
-        "this hub keeps no jobs; whoever runs it turns them on with `jobs.enabled: on` and pip install 'asr-hub[jobs]'",
-        code="jobs-unavailable",
-        retryable=False,
-    )
+    return ProviderUnavailable(why, code="jobs-unavailable", retryable=False)

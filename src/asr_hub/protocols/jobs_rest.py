@@ -17,7 +17,6 @@ from asr_hub.errors import (
     HubError,
     ProtocolError,
     ProviderError,
-    ProviderUnavailable,
     TooLarge,
     UnsupportedAudio,
     error_of,
@@ -29,6 +28,7 @@ from asr_hub.protocols.file_names import attachment
 from asr_hub.protocols.http import told
 from asr_hub.protocols.jobs_audio import audio_answer
 from asr_hub.protocols.jobs_form import FIELDS, FIRST_PRIORITY, MAX_BATCH, order_of, states_of, time_of
+from asr_hub.protocols.jobs_live import jobs_unavailable
 from asr_hub.protocols.jobs_port import (
     Document,
     FormatsView,
@@ -84,7 +84,7 @@ def router(
 
     def there() -> JobsPort:
         if jobs is None:
-            raise ProviderUnavailable(off, code="jobs-unavailable", retryable=False)
+            raise jobs_unavailable(off)
         return jobs
 
     ways = _Ways(there, Uploads(jobs.uploads) if jobs is not None else None, linger, patience)

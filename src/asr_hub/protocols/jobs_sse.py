@@ -8,14 +8,13 @@ EventSource, which comes back after every end, learns with 204 that it has seen 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Response
-from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Send
 from starlette.types import Scope as Asgi
@@ -24,6 +23,7 @@ from asr_hub.access.grant import Grant, Scope
 from asr_hub.bell import Bell
 from asr_hub.errors import HubError, Overloaded
 from asr_hub.protocols.admission import admitted
+from asr_hub.protocols.event_response import BEAT, EventResponse
 from asr_hub.protocols.jobs_live import JobsLivePort, JobWatch, jobs_unavailable
 from asr_hub.protocols.openapi import errors
 from asr_hub.protocols.port import DoorPort
@@ -71,7 +71,12 @@ class JobEvents:
             return Response(status_code=204)
         reader = JobReader(watch, first, bell, self._settings)
         self._all.add(reader)
-        return _Events(self, reader, self._settings)
+        return _Events(
+            reader.events(),
+            is_cut=reader.is_cut,
+            on_end=partial(self.left, reader),
+            send_timeout=self._settings.stall_timeout,
+        )
 
     def left(self, reader: JobReader) -> None:
         self._all.discard(reader)
@@ -131,7 +136,7 @@ class JobReader:
                         return event(message)
                     await self._bell.wait()
         except TimeoutError:
-            return _BEAT
+            return BEAT
         except HubError as error:
             # The head of the answer is out: who comes back is told why.
             _log.info("jobs.events", code=error.code)
@@ -173,26 +178,14 @@ def _router(events: JobEvents, watcher: Any) -> APIRouter:
     return api
 
 
-class _Events(EventSourceResponse):
-    """A response to one reader, without the library's heartbeat and its look twice a second whether uvicorn stops."""
-
-    def __init__(self, all: JobEvents, reader: JobReader, settings: EventSettings) -> None:
-        super().__init__(
-            reader.events(), headers={"Cache-Control": "no-cache"}, ping=0, send_timeout=settings.stall_timeout
-        )
-        self._all = all
-        self._reader = reader
+class _Events(EventResponse):
+    """A reader that takes nothing for long is let go."""
 
     async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
             _log.info("jobs.events", code="slow-client")
-        finally:
-            self._all.left(self._reader)
-
-    async def _listen_for_exit_signal_with_grace(self) -> None:
-        await self._reader.is_cut.wait()
 
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
@@ -203,10 +196,4 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
     204: {"description": "The job is over, and `Last-Event-ID` is its last event."},
 }
 
-_BEAT = b":\n"
-"""A comment. Without a blank line, which some clients take for the end of an empty event."""
-
 _log = logs.get(__name__)
-
-# The library logs every chunk at DEBUG.
-logging.getLogger("sse_starlette").setLevel(logging.WARNING)

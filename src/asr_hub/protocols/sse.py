@@ -8,18 +8,16 @@ wakes it once; the wheel asks all of them, with one timer, who was quiet for too
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
-from sse_starlette import EventSourceResponse
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from asr_hub.access.grant import Grant
 from asr_hub.bell import Bell
 from asr_hub.errors import HubError, Overloaded, ProtocolError, SlowClient
 from asr_hub.model import Role, SessionId
+from asr_hub.protocols.event_response import BEAT, EventResponse
 from asr_hub.protocols.port import AttachmentPort, HubPort
 from asr_hub.protocols.timer_wheel import TimerWheel
 from asr_hub.wire.conversation import Conversation, Limits
@@ -70,7 +68,7 @@ class Watchers:
             watcher.leave()
             return Response(status_code=204)
         self._all.add(watcher)
-        return _Events(watcher)
+        return EventResponse(watcher.events(), is_cut=watcher.is_cut, on_end=watcher.leave)
 
     def close(self) -> None:
         """End every stream; EventSource comes back to whoever serves then."""
@@ -180,7 +178,7 @@ class Watcher:
         is_beat_due, self._is_beat_due = self._is_beat_due, False
         messages = self._read()
         if not messages and is_beat_due:
-            yield _BEAT
+            yield BEAT
         # Events that are there together go out together, but never so many that a slow reader holds them all twice.
         chunk = b""
         for message in messages:
@@ -229,23 +227,6 @@ def event(message: bytes, retry_ms: int | None = None) -> bytes:
     return b"id: %d\nevent: %b\n%bdata: %b\n\n" % (head.seq, head.type.encode(), retry, message)
 
 
-class _Events(EventSourceResponse):
-    """A response to one watcher, without the library's heartbeat and its look twice a second whether uvicorn stops."""
-
-    def __init__(self, watcher: Watcher) -> None:
-        super().__init__(watcher.events(), headers={"Cache-Control": "no-cache"}, ping=0)
-        self._watcher = watcher
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._watcher.leave()
-
-    async def _listen_for_exit_signal_with_grace(self) -> None:
-        await self._watcher.is_cut.wait()
-
-
 class _Head(msgspec.Struct):
     type: str
     seq: int
@@ -257,11 +238,5 @@ def _nothing() -> None:
 
 _head = msgspec.json.Decoder(_Head)
 
-_BEAT = b":\n"
-"""A comment. Without a blank line, which some clients take for the end of an empty event."""
-
 _CHUNK = 16 * 1024
 """Bytes"""
-
-# The library logs every chunk at DEBUG: what was said would stand in the log of whoever turns that on.
-logging.getLogger("sse_starlette").setLevel(logging.WARNING)

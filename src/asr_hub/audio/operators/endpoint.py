@@ -50,8 +50,13 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("endpoint: set 0 < release <= threshold <= 1")
         if min(self.min_speech, self.min_silence, self.pre_roll) < 0:
             raise ConfigError("endpoint: min_speech, min_silence and pre_roll must not be negative")
-        if self.max_utterance < 1 + self.pre_roll + 2 * self.min_speech:
+        if self.max_utterance < self.shortest_limit:
             raise ConfigError("endpoint: max_utterance must be at least a second longer than pre_roll + 2 min_speech")
+
+    @property
+    def shortest_limit(self) -> float:
+        """Seconds: the least that `max_utterance` may be."""
+        return 1 + self.pre_roll + 2 * self.min_speech
 
 
 class Endpoint:

@@ -13,8 +13,8 @@ from asr_hub.bell import Bell
 from asr_hub.errors import HubError, Overloaded, ProtocolError, RateLimited
 from asr_hub.protocols.jobs_live import JobsLivePort, JobWatch
 from asr_hub.protocols.socket_io.packets import BROKEN
+from asr_hub.protocols.socket_io.refusals import Refusals, broken
 from asr_hub.protocols.socket_io.seat import Event, Seat
-from asr_hub.telemetry import logs
 from asr_hub.wire.jobs import JobProgress, UnwatchJob, WatchJob
 
 NAMESPACE = "/v1/jobs"
@@ -47,7 +47,7 @@ class JobsClient:
         self._seat = seat
         self._jobs = jobs
         self._admit = admit
-        self._max_errors = max_errors
+        self._refuse = Refusals(seat, most=max_errors)
         self._max_watches = max_watches
         self._watches: dict[str, JobWatch] = {}
         self._changed: dict[str, None] = {}
@@ -55,7 +55,6 @@ class JobsClient:
         self._bell = Bell()
         self._asking: Bell | None = None
         """Wakes the event of the client that waits to know how a job stands."""
-        self._errors = 0
         self._is_gone = False
 
     def __len__(self) -> int:
@@ -69,7 +68,7 @@ class JobsClient:
         except HubError as error:
             return await self._refuse(error)
         except Exception as exc:  # noqa: BLE001  the edge: one client's defect is told to it, and no other feels it
-            return await self._refuse(_broken(exc))
+            return await self._refuse(broken(exc))
 
     async def write(self) -> None:
         while True:
@@ -165,24 +164,6 @@ class JobsClient:
             watch.close()
         self._changed.pop(job, None)
 
-    async def _refuse(self, error: HubError) -> dict[str, Any]:
-        self._errors += 1
-        if self._errors > self._max_errors:
-            error = ProtocolError(
-                f"{self._max_errors} events were refused on this connection; the last one because: {error}",
-                code="too-many-errors",
-            )
-        payload: dict[str, Any] = {
-            "code": error.code,
-            "message": str(error),
-            "retryable": error.retryable,
-            "retry_after": error.retry_after,
-        }
-        await self._seat.tell([Event("error", payload)])
-        if error.code in _HANGING_UP:
-            await self._seat.hang_up()
-        return payload
-
 
 class _News:
     """Wakes whoever is to be told of a job: first the one who asked, then the one who tells on."""
@@ -210,13 +191,3 @@ def _read(args: tuple[Any, ...], kind: type[_Wish]) -> _Wish:
 def _plain(message: JobProgress) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(message)
     return plain
-
-
-def _broken(exc: Exception) -> HubError:
-    _log.exception("socketio.defect", exc)
-    return HubError("the hub failed; its log has the details")
-
-
-_HANGING_UP = ("too-many-errors", "bad-frame")
-
-_log = logs.get(__name__)

@@ -14,8 +14,8 @@ from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.port import HubPort
 from asr_hub.protocols.socket_io.packets import BROKEN
 from asr_hub.protocols.socket_io.recording import Recording, State, decode
+from asr_hub.protocols.socket_io.refusals import Refusals, broken
 from asr_hub.protocols.socket_io.seat import Event, Seat
-from asr_hub.telemetry import logs
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.messages import Close, Closed
 
@@ -46,12 +46,11 @@ class Recorder:
         self._seat = seat
         self._admit = admit
         self._open = partial(Dialogue, hub, protocol=protocol, limits=limits)
-        self._max_errors = limits.max_errors
+        self._refuse = Refusals(seat, most=limits.max_errors)
         self._id = new_id()
         self._recording = Recording()
         self._dialogue: Dialogue | None = None
         self._began = asyncio.Event()
-        self._errors = 0
 
     async def take(self, event: str, args: tuple[Any, ...]) -> dict[str, Any]:
         self._seat.keep_alive()
@@ -60,7 +59,7 @@ class Recorder:
         except HubError as error:
             return await self._refuse(error)
         except Exception as exc:  # noqa: BLE001  the edge: one client's defect is told to it, and no other feels it
-            return await self._refuse(_broken(exc))
+            return await self._refuse(broken(exc))
         return {"ok": True}
 
     async def write(self) -> None:
@@ -149,7 +148,7 @@ class Recorder:
         except HubError as error:
             failure = error
         except Exception as exc:  # noqa: BLE001  the edge, as in take
-            failure = _broken(exc)
+            failure = broken(exc)
         if self._dialogue is dialogue:
             await self._finish(failure)
 
@@ -161,31 +160,3 @@ class Recorder:
             await self._seat.tell(self._recording.hear(Closed(reason=reason)))
         if failure is not None:
             await self._refuse(failure)
-
-    async def _refuse(self, error: HubError) -> dict[str, Any]:
-        self._errors += 1
-        if self._errors > self._max_errors:
-            error = ProtocolError(
-                f"{self._max_errors} events were refused on this connection; the last one because: {error}",
-                code="too-many-errors",
-            )
-        payload: dict[str, Any] = {
-            "code": error.code,
-            "message": str(error),
-            "retryable": error.retryable,
-            "retry_after": error.retry_after,
-        }
-        await self._seat.tell([Event("error", payload)])
-        if error.code in _HANGING_UP:
-            await self._seat.hang_up()
-        return payload
-
-
-def _broken(exc: Exception) -> HubError:
-    _log.exception("socketio.defect", exc)
-    return HubError("the hub failed; its log has the details")
-
-
-_HANGING_UP = ("too-many-errors", "bad-frame")
-
-_log = logs.get(__name__)
