@@ -62,7 +62,8 @@ class Postgres:
                 break
             time.sleep(0.05)
         # Where nobody takes the dead one away, the next would take it for alive.
-        lock.unlink(missing_ok=True)
+        for named in (lock, *self._socket.glob(".s.PGSQL.*.lock")):
+            named.unlink(missing_ok=True)
 
     def stop(self) -> None:
         with suppress(subprocess.TimeoutExpired):
