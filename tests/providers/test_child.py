@@ -9,9 +9,9 @@ import socket
 from pathlib import Path
 
 import pytest
+from tests.providers.leftovers import nothing_left
 
 from asr_hub.providers.child import ChildProcess
-from tests.providers.leftovers import nothing_left
 
 
 async def leave(environment: dict[str, str], *, is_seen_first: bool) -> tuple[ChildProcess, int]:
@@ -22,7 +22,7 @@ async def leave(environment: dict[str, str], *, is_seen_first: bool) -> tuple[Ch
         child = ChildProcess("leaving")
         await child.start("tests.providers.leaving", theirs, environment)
         left = int(await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ours, 20), 30))
-    while is_seen_first and child.status is None:
+    while is_seen_first and child.status is None:  # noqa: ASYNC110 - it is told to nobody
         await asyncio.sleep(0.005)
     return child, left
 
@@ -39,7 +39,7 @@ async def test_what_a_process_leaves_behind_ends_with_it(is_seen_first: bool) ->
     async with nothing_left(), asyncio.timeout(30):
         child, left = await leave({}, is_seen_first=is_seen_first)
         await child.end(20.0)
-        while is_living(left):
+        while is_living(left):  # noqa: ASYNC110 - nobody is told of the end of a stranger's child
             await asyncio.sleep(0.005)
         assert child.epitaph() == "exit status 3: gone away"
 

@@ -124,7 +124,7 @@ class ChildProcess:
         with contextlib.suppress(ChildProcessError, TimeoutError):
             async with asyncio.timeout(_LINGER_S):
                 while True:
-                    if not os.waitpid(-self._process.pid, os.WNOHANG)[0]:
+                    if not os.waitpid(-self._process.pid, os.WNOHANG)[0]:  # noqa: ASYNC222 - it does not wait
                         await asyncio.sleep(0.01)
 
     async def _listen(self, words: asyncio.StreamReader) -> None:
