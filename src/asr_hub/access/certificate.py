@@ -37,14 +37,13 @@ class Pair(NamedTuple):
         return ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest())
 
 
-def certificate_of(server: schema.Server) -> Pair | None:
-    """What the configuration says: nothing, a new one, or that of a file. Raises ConfigError."""
-    tls = server.tls
+def certificate_of(tls: schema.Tls | None, host: str) -> Pair | None:
+    """What the configuration says: nothing, a new one for `host`, or that of a file. Raises ConfigError."""
     if tls is None:
         return None
     if tls.certificate == schema.SELF_SIGNED:
         here = socket.gethostname()
-        return self_signed([server.host, *([here] if here.isascii() else [])])
+        return self_signed([host, *([here] if here.isascii() else [])])
     return read_pair(Path(tls.certificate), Path(tls.key) if tls.key is not None else None)
 
 

@@ -25,11 +25,18 @@ class Door(Protocol):
         """
         ...
 
+    def admit_owner(self, name: str) -> Grant:
+        """The owner of the key of this name, who brings none; one request. Raises Unauthorized, RateLimited."""
+        ...
+
 
 class OpenDoor:
     """Access control is off: everybody may do everything."""
 
     def admit(self, secret: str | None) -> Grant:
+        return ANYBODY
+
+    def admit_owner(self, name: str) -> Grant:
         return ANYBODY
 
 
@@ -48,10 +55,10 @@ class LockedDoor:
     def admit(self, secret: str | None) -> Grant:
         if not secret:
             raise Unauthorized("this hub wants a key; send it as `Authorization: Bearer KEY`")
-        grant = self._known(secret)
-        if grant.meter is not None:
-            grant.meter.count_request()
-        return grant
+        return _counted(self._known(secret))
+
+    def admit_owner(self, name: str) -> Grant:
+        return _counted(self._ring.grant_to_owner(name))
 
     def _known(self, secret: str) -> Grant:
         if secret.startswith(tokens.PREFIX):
@@ -76,3 +83,9 @@ class LockedDoor:
         if self._issuer is not None and subject.startswith(foreign.PREFIX):
             return self._issuer.grant_to_maker(subject)
         return self._ring.grant_to_maker(subject)
+
+
+def _counted(grant: Grant) -> Grant:
+    if grant.meter is not None:
+        grant.meter.count_request()
+    return grant

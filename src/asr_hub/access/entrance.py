@@ -43,13 +43,19 @@ class Entrance:
         self._door: Door
         self.prepare(access)()
 
-    def door(self, protocol: str) -> Door:
-        """The door of one protocol, by the name that its sessions carry."""
-        return _DoorOf(self, protocol)
+    def door(self, protocol: str, *, keyless: str | None = None) -> Door:
+        """
+        The door of one protocol, by the name that its sessions carry.
 
-    def admit(self, secret: str | None, protocol: str) -> Grant:
+        `keyless` names a key: who brings none is let in as its owner.
+        """
+        return _DoorOf(self, protocol, keyless)
+
+    def admit(self, secret: str | None, protocol: str, *, keyless: str | None = None) -> Grant:
         """Raises Unauthorized, RateLimited."""
         try:
+            if not secret and keyless is not None:
+                return self._door.admit_owner(keyless)
             return self._door.admit(secret)
         except HubError as error:
             self._refusals.note(error, protocol)
@@ -113,12 +119,16 @@ def check_access(access: schema.Access) -> None:
 class _DoorOf:
     """A door that knows which protocol comes through it."""
 
-    def __init__(self, entrance: Entrance, protocol: str) -> None:
+    def __init__(self, entrance: Entrance, protocol: str, keyless: str | None) -> None:
         self._entrance = entrance
         self._protocol = protocol
+        self._keyless = keyless
 
     def admit(self, secret: str | None) -> Grant:
-        return self._entrance.admit(secret, self._protocol)
+        return self._entrance.admit(secret, self._protocol, keyless=self._keyless)
+
+    def admit_owner(self, name: str) -> Grant:
+        return self._entrance.admit(None, self._protocol, keyless=name)
 
 
 def _key(name: str, key: schema.Key) -> Key:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-import uvicorn
-
-from asr_hub.access.certificate import Pair, certificate_of, on_disk
+from asr_hub.access.certificate import Pair, certificate_of
 from asr_hub.access.entrance import Entrance
 from asr_hub.access.exposure import exposure
+from asr_hub.app.dialects import dialects_of
 from asr_hub.app.jobs import files_of, fingerprint
+from asr_hub.app.listening import answering, bind, server
 from asr_hub.app.plan import plan_of
 from asr_hub.app.running import running_hub
 from asr_hub.config.schema import Config
@@ -41,13 +40,6 @@ from asr_hub.wire.conversation import Limits as WireLimits
 _log = logs.get("asr_hub.app")
 
 
-RECEIVE_BUFFER = 64 * 1024
-"""
-Bytes that the kernel takes from a client before the hub reads them: two seconds of audio, so that a client that sends
-faster than the engine hears is held back early, and its memory here stays small.
-"""
-
-
 class Serving(NamedTuple):
     """A hub that answers on a port."""
 
@@ -59,6 +51,8 @@ class Serving(NamedTuple):
     """Nothing where gRPC is not configured."""
     tls: Pair | None = None
     """The certificate of the port; nothing where it speaks in the clear."""
+    dialects: Mapping[str, int] = MappingProxyType({})
+    """The ports of the foreign dialects that have one of their own."""
 
     @property
     def url(self) -> str:
@@ -78,9 +72,9 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
     `read` reads the configuration again, for a reload. It may block, and raises what `load` raises.
     Raises ConfigError when the port is taken.
     """
-    tls = certificate_of(config.server)
+    tls = certificate_of(config.server.tls, config.server.host)
     warning = exposure(config)
-    listener = _bind(config.server.host, config.server.port)
+    listener = bind(config.server.host, config.server.port, key="`server.port` or --port")
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
         plan = plan_of(config)
@@ -96,7 +90,11 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
         limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
         sessions = HttpSessions(hub, door, limits=limits)
         events = JobEvents(files.watches, door)
+        dialects = await stack.enter_async_context(
+            dialects_of(config, hub, entrance, tuple(plan.entries), limits=limits)
+        )
         routers = (
+            *dialects.routers,
             rest.router(facts, door),
             sessions.router,
             tokens.router(entrance, door),
@@ -111,45 +109,35 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
             settings=SocketIoSettings(origins=config.server.origins),
             jobs=files.watches,
         )
-        server = _Server(
-            uvicorn.Config(
-                AccessLog(socket_io),
-                ws=websocket_lane(
-                    hub,
-                    door=entrance.door("websocket"),
-                    limits=limits,
-                    settings=LaneSettings(origins=config.server.origins),
-                    jobs=files.watches,
-                ),
-                lifespan="off",
-                log_config=None,
-                # At lower levels uvicorn logs queries, and a token may stand in one.
-                log_level="warning",
-                access_log=False,
-                # Of the WebSockets of Socket.IO, which has pings of its own: these would stand behind held-up audio.
-                ws_ping_interval=None,
-                ws_max_size=socket_io.max_request_bytes,
-                ws_per_message_deflate=False,
-                timeout_graceful_shutdown=2,
-            )
+        main = server(
+            AccessLog(socket_io),
+            tls=tls,
+            ws=websocket_lane(
+                hub,
+                door=entrance.door("websocket"),
+                limits=limits,
+                settings=LaneSettings(origins=config.server.origins),
+                jobs=files.watches,
+            ),
+            # Of the WebSockets of Socket.IO, which has pings of its own: these would stand behind held-up audio.
+            ws_ping_interval=None,
+            ws_max_size=max(socket_io.max_request_bytes, dialects.max_frame_bytes),
         )
-        if tls is not None:
-            with on_disk(tls) as (server.config.ssl_certfile, server.config.ssl_keyfile):
-                server.config.load()
         if warning is not None:
             _log.warning("access.off", detail=warning)
-        task = asyncio.create_task(server.serve(sockets=[listener]), name="server")
         try:
-            await server.has_started.wait()
-            host, port = listener.getsockname()[:2]
-            async with socket_io.running():
-                yield Serving(hub, host, port, reload, grpc_port, tls)
+            async with answering(main, listener, name="server"):
+                host, port = listener.getsockname()[:2]
+                async with socket_io.running():
+                    try:
+                        yield Serving(hub, host, port, reload, grpc_port, tls, dialects.ports)
+                    finally:
+                        # uvicorn waits for its responses, and events have no end.
+                        sessions.close()
+                        events.close()
+                        dialects.stopping.set()
         finally:
-            # uvicorn waits for its responses, and events have no end.
-            sessions.close()
-            events.close()
-            server.should_exit = True
-            await task
+            dialects.stopping.set()
 
 
 @contextlib.asynccontextmanager
@@ -189,42 +177,9 @@ def _health(state: State) -> str:
     return f"{system.is_draining} {system.default_provider} {default.health if default is not None else None}"
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, which would end the sockets before the utterances."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.has_started = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.has_started.set()
-
-
 def _refused(hub: Hub, code: str, protocol: str, times: int) -> None:
     hub.dispatch(AccessRefused(at=hub.now(), code=code, protocol=protocol, times=times))
 
 
 def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    try:
-        listener.bind((host, port))
-    except OSError as exc:
-        listener.close()
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {exc.strerror}; choose another with `server.port` or --port"
-        ) from None
-    listener.listen(2048)
-    listener.setblocking(False)
-    return listener

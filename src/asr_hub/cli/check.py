@@ -98,7 +98,7 @@ def _access_problems(config: schema.Config) -> list[str]:
     except ConfigError as exc:
         problems.append(str(exc))
     try:
-        certificate_of(config.server)
+        certificate_of(config.server.tls, config.server.host)
     except ConfigError as exc:
         problems.append(str(exc))
     return problems

@@ -514,6 +514,75 @@ class Jobs(Section):
     webhooks: Webhooks = Webhooks()
 
 
+class Dialect(Section):
+    """How clients of another server are served."""
+
+    enabled: bool = True
+    partials: Literal["final_only", "stable", "native"] = "stable"
+    """
+    What a client is told before a final, where it appends what it is told and can be told nothing else afterwards:
+    nothing; the words that the engine will not change any more; or everything, which reads wrong whenever the engine
+    changes its mind. Clients that replace what they were told are told every partial, whatever stands here.
+    """
+
+
+class DialectOnPath(Dialect):
+    """On the hub's port."""
+
+    prefix: Annotated[str, Field(pattern="^(/[A-Za-z0-9._~-]+)*$", max_length=100)] = ""
+    """Before the paths of the dialect: with `/openai` clients are given the address `http://…/openai/v1`."""
+
+
+class DialectOnPort(Dialect):
+    """On a port of its own, by default none."""
+
+    port: Annotated[int | None, Field(ge=0, le=65535)] = None
+    """0 takes a free one. By default it is not served."""
+    host: str = "127.0.0.1"
+    """Loopback by default: some of these clients bring no key."""
+    tls: Tls | None = None
+    key: str | None = None
+    """
+    A name of `access.keys`. Who comes without a key, as some of these clients must, is let in as the owner of that one.
+    By default nobody is, where keys are asked for.
+    """
+
+
+class FunAsrDialect(DialectOnPort):
+    """Clients of FunASR's runtime WebSocket, which has port 10095 there."""
+
+    partials: Literal["final_only", "stable", "native"] = "final_only"
+    """
+    As for the other dialects. Clients in the mode `online` never see a whole final, so that what they were told wrong
+    stays wrong: by default they are told finals alone.
+    """
+
+
+class Dialects(Section):
+    """Clients of other servers, unchanged: they are only given another address."""
+
+    openai: DialectOnPath = DialectOnPath()
+    """`/v1/audio/transcriptions`, `/v1/audio/translations`, `/v1/models` and `/v1/realtime`."""
+    deepgram: DialectOnPath = DialectOnPath()
+    """`/v1/listen`, live and with whole files."""
+    funasr: FunAsrDialect = FunAsrDialect()
+    vosk: DialectOnPort = DialectOnPort()
+    """Clients of vosk-server's WebSocket, which has port 2700 there."""
+    wyoming: DialectOnPort = DialectOnPort()
+    """Home Assistant's protocol, over TCP."""
+    riva: DialectOnPort = DialectOnPort()
+    """NVIDIA Riva's gRPC. It needs `pip install 'asr-hub[grpc]'`."""
+    google: DialectOnPort = DialectOnPort()
+    """Google Speech-to-Text's gRPC, v1 and v2. It needs `pip install 'asr-hub[grpc]'`."""
+    models: dict[str, str] = {}
+    """
+    What clients call models: `whisper-1: accurate` gives a client that asks for `whisper-1` the provider `accurate`.
+    `"*"` stands for every name that has no line and is no provider; by default it is the hub's default provider.
+    """
+    strict_models: bool = False
+    """Refuse such names instead."""
+
+
 class Journal(Section):
     """What is kept of what happened."""
 
@@ -599,6 +668,7 @@ class Config(Section):
     recognition: Recognition = Recognition()
     wake_word: WakeWord | None = None
     jobs: Jobs = Jobs()
+    dialects: Dialects = Dialects()
     journal: Journal = Journal()
     logging: Logging = Logging()
 
@@ -638,6 +708,27 @@ class Config(Section):
                     "unknown_provider",
                     "is '{name}', but `providers` has no such entry; there are: {there}",
                     {"key": key, "name": name, "there": there},
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _dialects_name_what_there_is(self) -> Config:
+        for alias, name in self.dialects.models.items():
+            if name not in self.providers:
+                there = ", ".join(self.providers) or "none"
+                raise PydanticCustomError(
+                    "unknown_provider",
+                    "is '{name}', but `providers` has no such entry; there are: {there}",
+                    {"key": f"dialects.models.{alias}", "name": name, "there": there},
+                )
+        for dialect in ("funasr", "vosk", "wyoming", "riva", "google"):
+            key = getattr(self.dialects, dialect).key
+            if key is not None and key not in self.access.keys:
+                there = ", ".join(self.access.keys) or "none"
+                raise PydanticCustomError(
+                    "unknown_key",
+                    "is '{name}', but `access.keys` has no such entry; there are: {there}",
+                    {"key": f"dialects.{dialect}.key", "name": key, "there": there},
                 )
         return self
 

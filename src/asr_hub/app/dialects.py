@@ -1,0 +1,103 @@
+"""The foreign dialects of a running hub: those on its port, and those on ports of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter
+
+from asr_hub.access.certificate import Pair, certificate_of
+from asr_hub.access.entrance import Entrance
+from asr_hub.app.listening import answering, bind, server
+from asr_hub.config import schema
+from asr_hub.config.schema import Config
+from asr_hub.errors import ConfigError
+from asr_hub.hub.decoding import Decoders
+from asr_hub.hub.hub import Hub
+from asr_hub.protocols.compat.ports import Compat, Models
+from asr_hub.telemetry import logs
+from asr_hub.wire.conversation import Limits
+
+MAX_FRAME = 24 * 2**20
+"""Bytes of a WebSocket frame: 15 MiB of audio as base64, which clients of OpenAI may send at once."""
+
+_log = logs.get("asr_hub.app")
+
+
+class Offered(msgspec.Struct, kw_only=True):
+    """What the hub's own port gets of the dialects, and where the others are."""
+
+    stopping: asyncio.Event
+    """Set when connections are to be ended."""
+    max_frame_bytes: int = 0
+    routers: tuple[APIRouter, ...] = ()
+    ports: dict[str, int] = {}
+
+
+@contextlib.asynccontextmanager
+async def dialects_of(
+    config: Config, hub: Hub, entrance: Entrance, providers: tuple[str, ...], *, limits: Limits
+) -> AsyncIterator[Offered]:
+    """
+    The dialects that the configuration asks for, until the block is left.
+
+    Raises ConfigError where a port is taken or a package is missing.
+    """
+    it = config.dialects
+    models = Models(it.models, providers, is_strict=it.strict_models)
+    stopping = asyncio.Event()
+    async with contextlib.AsyncExitStack() as stack:
+        decoders = await stack.enter_async_context(Decoders())
+
+        def compat(protocol: str, *, keyless: str | None = None) -> Compat:
+            door = entrance.door(protocol, keyless=keyless)
+            return Compat(hub=hub, door=door, models=models, files=decoders, limits=limits)
+
+        offered = Offered(stopping=stopping, max_frame_bytes=MAX_FRAME, routers=tuple(_routers(it, compat, stopping)))
+        # Before the ports close, their connections are told.
+        for name in ("vosk", "funasr", "wyoming", "riva", "google"):
+            settings = getattr(it, name)
+            if not settings.enabled or settings.port is None:
+                continue
+            common = compat(name, keyless=settings.key)
+            tls = certificate_of(settings.tls, settings.host)
+            offered.ports[name] = await stack.enter_async_context(_PORTS[name](settings, common, tls, stopping))
+            _log.info("dialect.serving", dialect=name, host=settings.host, port=offered.ports[name])
+        stack.callback(stopping.set)
+        yield offered
+
+
+def _routers(it: schema.Dialects, compat: Any, stopping: asyncio.Event) -> list[APIRouter]:
+    """Those on the hub's port."""
+    routers: list[APIRouter] = []
+    return routers
+
+
+@contextlib.asynccontextmanager
+async def web_port(
+    app: Any, settings: schema.DialectOnPort, tls: Pair | None, *, name: str, max_frame: int = MAX_FRAME
+) -> AsyncIterator[int]:
+    """HTTP and WebSocket on a port of their own."""
+    listener = bind(settings.host, settings.port or 0, key=f"`dialects.{name}.port`")
+    with contextlib.closing(listener):
+        made = server(app, tls=tls, ws="websockets-sansio", ws_ping_interval=None, ws_max_size=max_frame)
+        async with answering(made, listener, name=name):
+            yield int(listener.getsockname()[1])
+
+
+def module(name: str, *, dialect: str, extra: str) -> Any:
+    """A shell whose packages are an extra. Raises ConfigError where they are missing."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as exc:
+        raise ConfigError(
+            f"`dialects.{dialect}.port` needs {exc.name}, which is not here: pip install 'asr-hub[{extra}]'"
+        ) from None
+
+
+_PORTS: dict[str, Any] = {}

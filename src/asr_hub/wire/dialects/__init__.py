@@ -1,0 +1,1 @@
+"""What clients of other servers say and are told, without a socket: one file for each dialect."""
