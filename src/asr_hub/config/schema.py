@@ -518,6 +518,7 @@ class Dialect(Section):
     """How clients of another server are served."""
 
     enabled: bool = True
+    """Off, its clients find nothing here."""
     partials: Literal["final_only", "stable", "native"] = "stable"
     """
     What a client is told before a final, where it appends what it is told and can be told nothing else afterwards:
@@ -541,6 +542,7 @@ class DialectOnPort(Dialect):
     host: str = "127.0.0.1"
     """Loopback by default: some of these clients bring no key."""
     tls: Tls | None = None
+    """With this section the port is encrypted."""
     key: str | None = None
     """
     A name of `access.keys`. Who comes without a key, as some of these clients must, is let in as the owner of that one.
