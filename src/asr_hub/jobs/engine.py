@@ -32,6 +32,7 @@ from asr_hub.jobs.job import Handling, Job, JobId, JobState, Result, Wish
 from asr_hub.jobs.ledger import Ledger, amended, clean
 from asr_hub.jobs.listing import Listing
 from asr_hub.jobs.ports import AudioStore, Cutter, Hear, Page, Place, Query, QueueState
+from asr_hub.jobs.precedence import Precedence
 from asr_hub.jobs.retention import Keeping, Sweeper
 from asr_hub.jobs.running import Parts, Runs
 from asr_hub.jobs.tables import Standing
@@ -84,6 +85,7 @@ async def open_jobs(
                     fingerprint=fingerprint,
                     telling=Telling(dispatch),
                     history=History(folder),
+                    precedence=Precedence(),
                     now=now,
                     pause=pause,
                 )
@@ -105,6 +107,7 @@ class _Ingredients(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: Callable[[ProviderName], str]
     telling: Telling
     history: History
+    precedence: Precedence
     now: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
 
@@ -144,6 +147,7 @@ async def _working(given: _Ingredients) -> AsyncIterator[DbosJobs]:
             timeout_s=settings.timeout_s,
             attempts=settings.attempts,
             history=given.history,
+            precedence=given.precedence,
             pause=given.pause,
         ),
     )
@@ -205,6 +209,14 @@ class DbosJobs:
         self, audio: Path, *, sha256: str, size: int, name: str, principal: str, wish: Wish, handling: Handling
     ) -> tuple[Job, bool]:
         """As `JobStore.submit`. What the handling changes of a job that is there already: see `ledger.amended`."""
+        with self._given.precedence.answered():
+            return await self._submitted(
+                audio, sha256=sha256, size=size, name=name, principal=principal, wish=wish, handling=handling
+            )
+
+    async def _submitted(
+        self, audio: Path, *, sha256: str, size: int, name: str, principal: str, wish: Wish, handling: Handling
+    ) -> tuple[Job, bool]:
         id = job_id(sha256, wish, principal, self._given.fingerprint(wish.provider))
         before = await self._database.call(self._ledger.admit, id)
         if before is not None:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from asr_hub.jobs.history import History, words_in
 from asr_hub.jobs.job import Failure, HeardSegment, JobId, Segment
 from asr_hub.jobs.ledger import Claim, Ledger, Lost, Plan
 from asr_hub.jobs.ports import AudioStore, Cut, Cutter, Hear, Spool
+from asr_hub.jobs.precedence import Precedence
 from asr_hub.jobs.tables import Standing
 from asr_hub.jobs.work import hear_segment, result_of
 from asr_hub.telemetry import logs
@@ -28,6 +29,7 @@ SPOOLS = "spools"
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _log = logs.get("asr_hub.jobs")
@@ -44,6 +46,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
     attempts: int
     history: History
+    precedence: Precedence
     pause: Callable[[float], Awaitable[None]]
     """Waits for so many seconds."""
 
@@ -92,6 +95,7 @@ class Runs:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _work(self, id: JobId, turn: str) -> None:
+        await self._parts.precedence.given()
         claim = await self._database.insist(self._ledger.claim, id, turn, self._parts.executor, secrets.token_hex(8))
         if claim is None:
             return
@@ -191,11 +195,11 @@ class _Run:
         missing = [one for one in plan.segments if one.number not in claim.done]
         if missing:
             await self._hear(missing, spool)
-        heard = await self._database.insist(self._ledger.heard, claim.id)
+        heard = await self._write(self._ledger.heard, claim.id)
         duration_ms = plan.samples * 1000 // plan.rate
         wish = claim.standing.job.wish
         result = await asyncio.to_thread(result_of, duration_ms, heard, wish, plan.warnings, rate=plan.rate)
-        done = await self._database.insist(self._ledger.finish, claim, result)
+        done = await self._write(self._ledger.finish, claim, result)
         await self._parts.history.append(done.job, await asyncio.to_thread(words_in, result))
         self._told(done)
         _log.info("job.done", job=claim.id, seconds=plan.samples / plan.rate, segments=len(plan.segments))
@@ -216,7 +220,7 @@ class _Run:
                 segments=cut.segments,
                 warnings=cut.warnings,
             )
-            self._told(await self._database.insist(self._ledger.keep_plan, self.claim, plan))
+            self._told(await self._write(self._ledger.keep_plan, self.claim, plan))
         return plan, cut.spool
 
     async def _cut_or_nothing(self) -> Cut:
@@ -250,7 +254,7 @@ class _Run:
         async def lane() -> None:
             for segment in segments:
                 heard = await self._hear_one(segment, spool)
-                self._told(await self._database.insist(self._ledger.keep_segment, self.claim, heard))
+                self._told(await self._write(self._ledger.keep_segment, self.claim, heard))
 
         with unwrapped():
             async with asyncio.TaskGroup() as group:
@@ -281,6 +285,7 @@ class _Run:
         pauses = _pauses()
         attempt = 1
         while True:
+            await self._parts.precedence.given()
             try:
                 return await step()
             except _Final:
@@ -293,6 +298,10 @@ class _Run:
                 attempt += not is_away
                 pause = error.retry_after or 0.0
             await self._parts.pause(max(next(pauses), pause))
+
+    async def _write(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        await self._parts.precedence.given()
+        return await self._database.insist(function, *args, **kwargs)
 
     def _note(self, error: HubError, attempt: int, segment: int | None, *, is_away: bool) -> None:
         id = self.claim.id
