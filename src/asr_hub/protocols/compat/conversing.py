@@ -76,6 +76,9 @@ class Conversing:
         self._limits = limits or compat.limits
         self._dialogue: Dialogue | None = None
         self._began = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._is_closing = False
+        """The client has ended its session."""
         self._turn = asyncio.Lock()
         """Of whoever writes."""
         self._decoding: _Decoding | None = None
@@ -134,7 +137,7 @@ class Conversing:
             case Text() | Binary() | HangUp():
                 await self._tell((step,))
             case Start():
-                self._open(step)
+                await self._open(step)
             case Audio(data):
                 await self._hear(data)
             case Encoded(data):
@@ -145,7 +148,10 @@ class Conversing:
             case Configure() | Finalize() | Clear():
                 self._command(step)
 
-    def _open(self, start: Start) -> None:
+    async def _open(self, start: Start) -> None:
+        if self._is_closing and self._dialogue is not None:
+            # Some clients begin again before they have read how the session before ended.
+            await self._ended.wait()
         if self._dialogue is not None:
             raise ProtocolError("the session before this one is not over", code="already-started")
         grant, self._grant = self._grant, None
@@ -158,6 +164,8 @@ class Conversing:
             dialogue.leave()
             raise
         self._dialogue = dialogue
+        self._is_closing = False
+        self._ended.clear()
         self._began.set()
 
     async def _hear(self, data: bytes) -> None:
@@ -181,6 +189,7 @@ class Conversing:
 
     def _command(self, message: Configure | Finalize | Clear | Close) -> None:
         if self._dialogue is not None:
+            self._is_closing = self._is_closing or isinstance(message, Close)
             self._dialogue.take(message)
 
     async def _follow_all(self) -> None:
@@ -213,6 +222,7 @@ class Conversing:
         dialogue.leave()
         if self._dialogue is dialogue:
             self._dialogue = None
+            self._ended.set()
 
     async def _tell(self, replies: Iterable[Reply]) -> None:
         seconds = self._settings.stall

@@ -67,7 +67,8 @@ class Codec(Protocol):
     """
     One connection. Whatever raises HubError changes nothing, and is then given to `refuse`.
 
-    No `Start` may come before the codec was told `Closed` of the session before it.
+    A `Start` after a `Close` waits until that session is over: what is told before its `Closed` is of that one. No
+    other `Start` may come before the codec was told `Closed`.
     """
 
     def greet(self) -> Sequence[Step]:
