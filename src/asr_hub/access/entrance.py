@@ -61,6 +61,11 @@ class Entrance:
             self._refusals.note(error, protocol)
             raise
 
+    @property
+    def max_ttl(self) -> float:
+        """Seconds: the longest life of a token."""
+        return self._tokens.max_ttl
+
     def issue(self, grant: Grant, *, scopes: Collection[Scope], session: SessionId | None, ttl: float) -> Token:
         """A token for somebody who is in. Raises Forbidden, ProtocolError."""
         return self._tokens.issue(grant, scopes=scopes, session=session, ttl=ttl)

@@ -19,6 +19,7 @@ from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError
 from asr_hub.hub.decoding import Decoders
 from asr_hub.hub.hub import Hub
+from asr_hub.protocols.compat import openai_realtime
 from asr_hub.protocols.compat.ports import Compat, Models
 from asr_hub.telemetry import logs
 from asr_hub.wire.conversation import Limits
@@ -58,7 +59,8 @@ async def dialects_of(
             door = entrance.door(protocol, keyless=keyless)
             return Compat(hub=hub, door=door, models=models, files=decoders, limits=limits)
 
-        offered = Offered(stopping=stopping, max_frame_bytes=MAX_FRAME, routers=tuple(_routers(it, compat, stopping)))
+        routers = tuple(_routers(it, compat, entrance, stopping))
+        offered = Offered(stopping=stopping, max_frame_bytes=MAX_FRAME, routers=routers)
         # Before the ports close, their connections are told.
         for name in ("vosk", "funasr", "wyoming", "riva", "google"):
             settings = getattr(it, name)
@@ -72,9 +74,14 @@ async def dialects_of(
         yield offered
 
 
-def _routers(it: schema.Dialects, compat: Any, stopping: asyncio.Event) -> list[APIRouter]:
+def _routers(it: schema.Dialects, compat: Any, entrance: Entrance, stopping: asyncio.Event) -> list[APIRouter]:
     """Those on the hub's port."""
     routers: list[APIRouter] = []
+    if it.openai.enabled:
+        prefix, policy = it.openai.prefix, it.openai.partials
+        routers.append(
+            openai_realtime.router(compat("realtime"), entrance, prefix=prefix, policy=policy, stopping=stopping)
+        )
     return routers
 
 
@@ -100,4 +107,18 @@ def module(name: str, *, dialect: str, extra: str) -> Any:
         ) from None
 
 
-_PORTS: dict[str, Any] = {}
+def _grpc_port(name: str) -> Any:
+    """How a dialect over gRPC gets its port."""
+
+    def port(settings: schema.DialectOnPort, compat: Compat, tls: Pair | None, stopping: asyncio.Event) -> Any:
+        shell = module(f"asr_hub.protocols.compat.{name}", dialect=name, extra="grpc")
+        make = getattr(shell, f"{name}_port")
+        return make(compat, host=settings.host, port=settings.port or 0, tls=tls, stopping=stopping)
+
+    return port
+
+
+_PORTS: dict[str, Any] = {
+    "riva": _grpc_port("riva"),
+    "google": _grpc_port("google"),
+}
