@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import av
 import msgspec
@@ -62,7 +62,7 @@ def probe(source: Source, *, limits: Limits = Limits()) -> Probe:
 
 def decode(
     source: Source, rate: int = HUB_RATE, *, limits: Limits = Limits(), block: float = 0.5
-) -> Iterator[AudioFrame]:
+) -> Generator[AudioFrame, None, None]:
     """
     The first audio stream of a file as frames of `block` seconds, mixed down, at `rate` Hz; the last may be shorter.
 
@@ -87,6 +87,82 @@ def decode_apart(
     `decode` does, and UnsupportedAudio with code `too-many-channels` for more than `MOST_APART`.
     """
     return _decoded(source, rate, limits, block, is_apart=True)
+
+
+class Arriving(Protocol):
+    """A file that is still coming in."""
+
+    def read(self, most: int, /) -> bytes:
+        """1 to `most` bytes, as soon as there are any; none at the end. Blocks."""
+        ...
+
+
+def decode_live(
+    source: Arriving, rate: int = HUB_RATE, *, limits: Limits = Limits()
+) -> Generator[AudioFrame, None, None]:
+    """
+    The first audio stream of a file that is still coming in, as it comes, mixed down, at `rate` Hz.
+
+    Of containers that can be read from front to back. Where the file breaks off, that is its end. Raises as `decode`
+    does, save for `truncated-audio`.
+    """
+    arriving = _Arrived(source, limits)
+    try:
+        container = av.open(arriving, mode="r", options=_LIVE, metadata_errors="ignore", buffer_size=_LIVE_BUFFER)
+    except (av.FFmpegError, ValueError) as exc:
+        arriving.check()
+        raise UnsupportedAudio(
+            "this is no audio that can be read as it comes: send webm, ogg, mp3, aac, flac, wav or fragmented mp4",
+            code="malformed-audio",
+        ) from exc
+    with container:
+        samples = _Samples(container, _audio_stream(container), is_apart=False)
+        blocks = _Blocks(rate, rate // _LIVE_BLOCKS_PER_SECOND)
+        for (pcm,), its_rate in samples:
+            yield from blocks.take(pcm, its_rate)
+            if blocks.position > limits.seconds * rate:
+                raise _too_long(limits)
+        yield from blocks.flush()
+        arriving.check()
+        if not blocks.position:
+            raise _nothing_heard(samples)
+
+
+class _Arrived:
+    """What came of a file so far, counted. It can only be read: FFmpeg then seeks nowhere."""
+
+    def __init__(self, source: Arriving, limits: Limits) -> None:
+        self._source = source
+        self._limits = limits
+        self._bytes = 0
+
+    def read(self, most: int) -> bytes:
+        """FFmpeg is told of an end where there was too much: whoever reads asks `check`."""
+        if self._bytes > self._limits.bytes:
+            return b""
+        data = self._source.read(most)
+        self._bytes += len(data)
+        return data
+
+    def check(self) -> None:
+        """Raises TooLarge, UnsupportedAudio (`empty-file`)."""
+        if not self._bytes:
+            raise _empty_file()
+        if self._bytes > self._limits.bytes:
+            raise _too_many_bytes(self._bytes, self._limits)
+
+
+_LIVE = {
+    "format_whitelist": CONTAINERS,
+    # FFmpeg looks at five seconds otherwise, before it gives a sample.
+    "probesize": "32768",
+    "analyzeduration": "500000",
+    # Whoever writes a WAV as it comes does not know its length.
+    "ignore_length": "1",
+}
+_LIVE_BUFFER = 4096
+"""Bytes. FFmpeg waits until it has as many."""
+_LIVE_BLOCKS_PER_SECOND = 50
 
 
 def _decoded(
@@ -260,9 +336,9 @@ def _opened_file(file: BinaryIO, limits: Limits) -> Iterator[_Opened]:
     head = file.read(8)
     file.seek(0)
     if not size:
-        raise UnsupportedAudio("the file is empty: send the bytes of an audio file", code="empty-file")
+        raise _empty_file()
     if size > limits.bytes:
-        raise TooLarge(f"the file has {size} bytes, more than the {limits.bytes} allowed: split or compress it")
+        raise _too_many_bytes(size, limits)
     try:
         container = av.open(file, mode="r", options={"format_whitelist": CONTAINERS}, metadata_errors="ignore")
     except (av.FFmpegError, ValueError) as exc:
@@ -314,6 +390,14 @@ def _describe(container: InputContainer, stream: AudioStream) -> Probe:
         channels=stream.channels,
         seconds=seconds if seconds is None or seconds > 0 else None,
     )
+
+
+def _empty_file() -> UnsupportedAudio:
+    return UnsupportedAudio("the file is empty: send the bytes of an audio file", code="empty-file")
+
+
+def _too_many_bytes(size: int, limits: Limits) -> TooLarge:
+    return TooLarge(f"the file has {size} bytes, more than the {limits.bytes} allowed: split or compress it")
 
 
 def _too_long(limits: Limits) -> TooLarge:
