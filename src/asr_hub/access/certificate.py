@@ -145,6 +145,14 @@ def on_disk(pair: Pair) -> Iterator[tuple[Path, Path]]:
         yield certificate, key
 
 
+def context_of(pair: Pair) -> ssl.SSLContext:
+    """For a server."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with on_disk(pair) as (certificate, key):
+        context.load_cert_chain(certificate, key)
+    return context
+
+
 def write_private(path: Path, content: bytes) -> None:
     """A new file that only its owner may read. Raises FileExistsError."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,18 +12,21 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter
 
-from asr_hub.access.certificate import Pair, certificate_of
+from asr_hub import __version__
+from asr_hub.access.certificate import Pair, certificate_of, context_of
 from asr_hub.access.entrance import Entrance
 from asr_hub.app.listening import answering, bind, server
 from asr_hub.config import schema
 from asr_hub.config.schema import Config
-from asr_hub.errors import ConfigError
+from asr_hub.errors import ConfigError, HubError
 from asr_hub.hub.decoding import Decoders
 from asr_hub.hub.hub import Hub
-from asr_hub.protocols.compat import openai_realtime
+from asr_hub.model import ProviderName
+from asr_hub.protocols.compat import funasr, openai_realtime, vosk, wyoming
 from asr_hub.protocols.compat.ports import Compat, Models
 from asr_hub.telemetry import logs
 from asr_hub.wire.conversation import Limits
+from asr_hub.wire.dialects.wyoming_info import Model, Offer
 
 MAX_FRAME = 24 * 2**20
 """Bytes of a WebSocket frame: 15 MiB of audio as base64, which clients of OpenAI may send at once."""
@@ -61,6 +65,7 @@ async def dialects_of(
 
         routers = tuple(_routers(it, compat, entrance, stopping))
         offered = Offered(stopping=stopping, max_frame_bytes=MAX_FRAME, routers=routers)
+        ports = {**_PORTS, "wyoming": functools.partial(_wyoming_port, config, hub)}
         # Before the ports close, their connections are told.
         for name in ("vosk", "funasr", "wyoming", "riva", "google"):
             settings = getattr(it, name)
@@ -68,7 +73,7 @@ async def dialects_of(
                 continue
             common = compat(name, keyless=settings.key)
             tls = certificate_of(settings.tls, settings.host)
-            offered.ports[name] = await stack.enter_async_context(_PORTS[name](settings, common, tls, stopping))
+            offered.ports[name] = await stack.enter_async_context(ports[name](settings, common, tls, stopping))
             _log.info("dialect.serving", dialect=name, host=settings.host, port=offered.ports[name])
         stack.callback(stopping.set)
         yield offered
@@ -118,7 +123,59 @@ def _grpc_port(name: str) -> Any:
     return port
 
 
+def _vosk_port(settings: schema.DialectOnPort, compat: Compat, tls: Pair | None, stopping: asyncio.Event) -> Any:
+    return web_port(vosk.application(compat, stopping), settings, tls, name="vosk")
+
+
+def _funasr_port(settings: schema.DialectOnPort, compat: Compat, tls: Pair | None, stopping: asyncio.Event) -> Any:
+    return web_port(funasr.application(compat, stopping, policy=settings.partials), settings, tls, name="funasr")
+
+
+@contextlib.asynccontextmanager
+async def _wyoming_port(
+    config: Config,
+    hub: Hub,
+    settings: schema.DialectOnPort,
+    compat: Compat,
+    tls: Pair | None,
+    stopping: asyncio.Event,
+) -> AsyncIterator[int]:
+    listener = bind(settings.host, settings.port or 0, key="`dialects.wyoming.port`")
+    with contextlib.closing(listener):
+        port = int(listener.getsockname()[1])
+        async with wyoming.wyoming_port(
+            listener,
+            hub,
+            compat,
+            functools.partial(_wyoming_offer, config, hub, compat.models),
+            policy=settings.partials,
+            stopping=stopping,
+            tls=context_of(tls) if tls is not None else None,
+        ):
+            yield port
+
+
+def _wyoming_offer(config: Config, hub: Hub, models: Models) -> Offer:
+    def languages(model: str) -> tuple[str, ...]:
+        try:
+            return hub.engines.get(ProviderName(models.provider(model) or hub.default)).capabilities.languages
+        except HubError:
+            # It has not started yet, or was taken out of the configuration.
+            return ()
+
+    # Home Assistant names no model: the one it gets stands first.
+    names = sorted(models.names, key=lambda name: (models.provider(name) or hub.default) != hub.default)
+    return Offer(
+        version=__version__,
+        models=tuple(Model(name, languages(name)) for name in names),
+        phrases=config.wake_word.phrases if config.wake_word is not None else (),
+        ends_utterances=config.audio.vad != "off",
+    )
+
+
 _PORTS: dict[str, Any] = {
+    "funasr": _funasr_port,
+    "vosk": _vosk_port,
     "riva": _grpc_port("riva"),
     "google": _grpc_port("google"),
 }

@@ -25,7 +25,7 @@ class Rearm:
 
     def _is_quiet(self, event: AudioTaken) -> bool:
         record = self._record(event.session)
-        if record is None or record.phase is not Phase.LISTENING:
+        if record is None or not record.waits or record.phase is not Phase.LISTENING:
             return False
         quiet = event.audio_offset / record.format.sample_rate - record.heard_ms / 1000
         return quiet >= self._timeout

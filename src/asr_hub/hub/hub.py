@@ -181,16 +181,18 @@ class Hub:
         on_room: Callable[[], None],
         grant: Grant = ANYBODY,
         is_whole: bool = False,
+        is_awake: bool = False,
     ) -> Attachment:
         """
         Raises Overloaded, NotFound, UnsupportedAudio, ProviderUnavailable, Forbidden, RateLimited.
 
         `is_whole`: its audio is one utterance, that of a segment of a file. Such a session takes no client's place and
-        is forgotten when it is over.
+        is forgotten when it is over. `is_awake`: it waits for no wake word.
         """
         try:
             grant.must_open()
-            return self._open(start, protocol, Reader(Role.PUBLISHER, on_messages, on_room), grant, is_whole)
+            reader = Reader(Role.PUBLISHER, on_messages, on_room)
+            return self._open(start, protocol, reader, grant, is_whole=is_whole, is_awake=is_awake)
         except HubError as exc:
             self.dispatch(SessionRefused(at=self.now(), code=exc.code, protocol=protocol))
             raise
@@ -326,7 +328,9 @@ class Hub:
 
     # Opening and ending.
 
-    def _open(self, start: Start, protocol: str, reader: Reader, grant: Grant, is_whole: bool) -> Attachment:
+    def _open(
+        self, start: Start, protocol: str, reader: Reader, grant: Grant, *, is_whole: bool, is_awake: bool
+    ) -> Attachment:
         if self.is_draining:
             raise Overloaded("the hub is shutting down; connect to another or try again later", code="draining")
         if not is_whole and self.sessions >= self.limits.max_sessions:
@@ -356,7 +360,7 @@ class Hub:
                 hotword_weights=start.hotword_weights,
                 partials=start.partials,
                 levels=start.levels,
-                armed=self.around.wake_word is not None and not is_whole,
+                armed=self.around.wake_word is not None and not is_whole and not is_awake,
                 principal=grant.name,
                 wait_for=start.wait_for,
                 is_routed=start.provider is None,

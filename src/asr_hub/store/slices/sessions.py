@@ -155,6 +155,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     partials: bool
     levels: bool
     phase: Phase
+    waits: bool = False
+    """For a wake word: at first, and again after each time that it was awake."""
     utterance: int = 0
     """The number of the latest utterance, from 1; 0 before the first."""
     pending: tuple[int, ...] = ()
@@ -275,6 +277,7 @@ def _opened(event: SessionOpened) -> Session:
         partials=event.partials,
         levels=event.levels,
         phase=Phase.ARMED if event.armed else Phase.IDLE,
+        waits=event.armed,
         principal=event.principal,
         wait_for=event.wait_for,
         is_routed=event.is_routed,
