@@ -7,10 +7,8 @@ closes, and with the hub. What files may do to it is bounded: memory, the size o
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import resource
 import signal
 import socket
 import sys
@@ -19,20 +17,21 @@ from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
-import av
 import msgspec
 
+from asr_hub.audio.failures import failure_of as files_failure_of
 from asr_hub.audio.files import decode, decode_apart, probe
 from asr_hub.audio.operators.base import Vad
 from asr_hub.audio.operators.fsmn import FsmnVad
 from asr_hub.audio.operators.light import LightVad
 from asr_hub.audio.operators.silero import SileroVad
-from asr_hub.errors import HubError, NotFound, Overloaded, ProviderError, TooLarge, UnsupportedAudio
+from asr_hub.errors import NotFound, UnsupportedAudio
 from asr_hub.jobs.cutting_messages import Begin, CutSettings, Decoded, Done, Failed, FromCutting, ToCutting, Work
 from asr_hub.jobs.job import Channels
 from asr_hub.jobs.segmenting import Segmenter
 from asr_hub.jobs.spooling import Plan, SpoolWriter, held, whole
 from asr_hub.model import HUB_RATE, AudioFrame
+from asr_hub.providers.confinement import confine, confine_cpu, peak_bytes
 from asr_hub.providers.parent import die_with
 from asr_hub.providers.worker_messages import frame, receive
 
@@ -95,8 +94,9 @@ def serve(hub: Hub, begin: Begin) -> None:
         try:
             if cutting is None:
                 cutting = Cutting(begin.settings, hub)
-                _bound(begin)
-            _bound_cpu(begin.cpu_s)
+                longest = 2 * HUB_RATE * (int(begin.settings.limits.seconds) + 60)
+                confine(memory_bytes=begin.memory_bytes, file_bytes=longest)
+            confine_cpu(begin.cpu_s)
             cutting.cut(work)
         except (BrokenPipeError, ConnectionResetError):
             raise
@@ -106,7 +106,7 @@ def serve(hub: Hub, begin: Begin) -> None:
             if failed.is_last:
                 return
         else:
-            hub.tell(Done(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+            hub.tell(Done(peak_bytes()))
 
 
 class Cutting:
@@ -174,31 +174,7 @@ class Cutting:
 
 def failure_of(exc: Exception) -> Failed:
     """What is told of an error. No path of this machine is in it: it reaches whoever sent the file."""
-    match exc:
-        case HubError():
-            return _failed(exc)
-        case MemoryError():
-            error: HubError = UnsupportedAudio(
-                "decoding the file takes more memory than any recording needs: convert it", code="malformed-audio"
-            )
-            return _failed(error, is_last=True)
-        case av.FFmpegError():
-            return _failed(UnsupportedAudio(f"the file is damaged: {exc.strerror}", code="malformed-audio"))
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            return _failed(
-                Overloaded("the disk for decoded audio is full: make room, then try again", code="disk-full")
-            )
-        case OSError(errno=errno.EFBIG):
-            return _failed(TooLarge("the audio is longer than allowed: split it"))
-        case OSError():
-            return _failed(
-                ProviderError(f"the audio cannot be read or written: {exc.strerror}", code="unreadable-audio")
-            )
-        case _:
-            return _failed(ProviderError(f"the file could not be cut: {type(exc).__name__}: {exc}"), is_last=True)
-
-
-def _failed(error: HubError, *, is_last: bool = False) -> Failed:
+    error, is_last = files_failure_of(exc)
     return Failed(kind=type(error).code, code=error.code, message=str(error), is_last=is_last)
 
 
@@ -212,27 +188,6 @@ def _vad(settings: CutSettings) -> Vad | None:
             return LightVad()
         case _:
             return None
-
-
-def _bound(begin: Begin) -> None:
-    """What this process may take from here on, with all that it needs for itself loaded."""
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 2 * HUB_RATE * (int(begin.settings.limits.seconds) + 60))
-    if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + begin.memory_bytes)
-
-
-def _bound_cpu(seconds: float) -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    soft, hard = int(used.ru_utime + used.ru_stime + seconds) + 1, resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
-
-
-def _limit(what: int, most: int) -> None:
-    hard = resource.getrlimit(what)[1]
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (most, most))
 
 
 if __name__ == "__main__":
