@@ -13,6 +13,7 @@ import msgspec
 
 from asr_hub.access.grant import Grant
 from asr_hub.errors import HubError, Overloaded, ProtocolError, SlowClient, unwrapped
+from asr_hub.model import SessionId
 from asr_hub.protocols.compat.ports import Compat
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.wire.conversation import Limits
@@ -82,7 +83,20 @@ class Conversing:
         self._turn = asyncio.Lock()
         """Of whoever writes."""
         self._decoding: _Decoding | None = None
+        self._has_begun = False
         self._is_over = False
+
+    async def begin(self) -> SessionId | None:
+        """
+        Start the first session before the client is connected, where the codec greets with its `Start` alone; its id.
+
+        Raises HubError. `run` or `leave` is next.
+        """
+        self._has_begun = True
+        for step in self._codec.greet():
+            await self._take(step)
+        attachment = self._dialogue.attachment if self._dialogue is not None else None
+        return attachment.session if attachment is not None else None
 
     async def run(self, stopping: asyncio.Event | None = None) -> None:
         """Returns when the connection has ended. `stopping` is set when the hub goes down."""
@@ -101,10 +115,22 @@ class Conversing:
             # The client is gone, or reads nothing: nobody is there to be told.
             _log.debug("compat.gone", extra={"protocol": self._protocol})
         finally:
-            await self._leave()
+            await self.leave()
+
+    async def leave(self) -> None:
+        """The client is gone. May be called twice."""
+        decoding, self._decoding = self._decoding, None
+        if decoding is not None:
+            await decoding.give_up()
+        dialogue, self._dialogue = self._dialogue, None
+        if dialogue is not None:
+            with contextlib.suppress(HubError):
+                dialogue.take(Close())
+            dialogue.leave()
 
     async def _listen(self) -> None:
-        await self._do(self._codec.greet)
+        if not self._has_begun:
+            await self._do(self._codec.greet)
         while not self._is_over:
             try:
                 async with asyncio.timeout(self._settings.silence):
@@ -193,7 +219,7 @@ class Conversing:
             self._dialogue.take(message)
 
     async def _follow_all(self) -> None:
-        while True:
+        while not self._is_over:
             await self._began.wait()
             self._began.clear()
             if (dialogue := self._dialogue) is not None:
@@ -209,14 +235,13 @@ class Conversing:
                         # The client may begin the next session as soon as it reads of this one's end.
                         self._done(dialogue)
                     await self._tell(self._codec.tell(message))
+            self._done(dialogue)
         except HubError as error:
             if isinstance(error, SlowClient) and self._is_over:
                 raise
             self._done(dialogue)
             await self._tell(self._codec.refuse(error))
             await self._tell(self._codec.tell(Closed(reason=error.code)))
-        finally:
-            self._done(dialogue)
 
     def _done(self, dialogue: Dialogue) -> None:
         dialogue.leave()
@@ -248,16 +273,6 @@ class Conversing:
         await stopping.wait()
         error = Overloaded("the hub restarts; connect again", code="shutting-down", retry_after=1.0)
         await self._tell((*self._codec.refuse(error), HangUp(1012, "the hub restarts")))
-
-    async def _leave(self) -> None:
-        decoding, self._decoding = self._decoding, None
-        if decoding is not None:
-            await decoding.give_up()
-        dialogue, self._dialogue = self._dialogue, None
-        if dialogue is not None:
-            with contextlib.suppress(HubError):
-                dialogue.take(Close())
-            dialogue.leave()
 
 
 class _Decoding:

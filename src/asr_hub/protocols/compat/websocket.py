@@ -9,11 +9,15 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from asr_hub.errors import HubError
+from asr_hub.model import SessionId
 from asr_hub.protocols.compat.conversing import Conversing, ConversingSettings
 from asr_hub.protocols.compat.ports import Compat
 from asr_hub.protocols.http import answer
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.dialects.codec import Binary, Codec, Text
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names, in lower case, and values."""
 
 
 class WebSocketLink:
@@ -57,7 +61,7 @@ async def converse(
     secret: str | None,
     stopping: asyncio.Event | None = None,
     subprotocol: str | None = None,
-    headers: Sequence[tuple[bytes, bytes]] = (),
+    named: Callable[[SessionId], Headers] | None = None,
     refused: Callable[[HubError], Response] = answer,
     settings: ConversingSettings = ConversingSettings(),
     limits: Limits | None = None,
@@ -67,24 +71,34 @@ async def converse(
 
     `make` raises HubError for a request that cannot be served, such as one with an unknown parameter. That and a wrong
     key are told with `refused`, before the handshake: clients see a real status.
+
+    With `named` the session begins before the handshake as well, so that this tells whatever is in its way, and gives
+    the headers that the client is let in with. The codec then greets with a `Start` alone.
     """
+    headers: Headers = ()
     try:
         grant = compat.door.admit(secret)
-        codec = make()
+        conversing = Conversing(
+            make(),
+            WebSocketLink(ws),
+            compat,
+            protocol=protocol,
+            grant=grant,
+            admit=lambda: compat.door.admit(secret),
+            settings=settings,
+            limits=limits,
+        )
+        if named is not None and (session := await conversing.begin()) is not None:
+            headers = named(session)
     except HubError as error:
         await ws.send_denial_response(refused(error))
         return
-    await ws.accept(subprotocol=subprotocol, headers=list(headers))
-    await Conversing(
-        codec,
-        WebSocketLink(ws),
-        compat,
-        protocol=protocol,
-        grant=grant,
-        admit=lambda: compat.door.admit(secret),
-        settings=settings,
-        limits=limits,
-    ).run(stopping)
+    try:
+        await ws.accept(subprotocol=subprotocol, headers=headers)
+    except BaseException:
+        await conversing.leave()
+        raise
+    await conversing.run(stopping)
 
 
 def chosen(ws: WebSocket, *known: str) -> str | None:
