@@ -1,1 +1,1 @@
-"""gRPC: the native protocol in protobuf. Only `server` is for others to import, and only where gRPC is configured."""
+"""gRPC: the native protocol in protobuf, and what every gRPC server of the hub has. Only where gRPC is configured."""

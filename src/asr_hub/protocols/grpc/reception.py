@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -35,7 +35,7 @@ class ReceptionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many calls are taken in at the same time, over all connections. Times are in seconds."""
 
     max_whole: int = 16
-    """`Recognize`, each with up to 16 MiB from its first byte to its answer; one more is refused."""
+    """`Recognize` and its like, each with up to 16 MiB from its first byte to its answer; one more is refused."""
     max_receiving: int = 8
     """Other calls with a key whose request has begun to come; one more waits."""
     max_checks: int = 64
@@ -52,14 +52,26 @@ class ReceptionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reception(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Lets calls in, or ends them with the status of the error that they or their answer met."""
+    """
+    Lets calls in, or ends them with the status of the error that they or their answer met.
 
-    def __init__(self, door: DoorPort, settings: ReceptionSettings) -> None:
+    `whole` are the calls whose one message has all their audio; `secret` finds the key in the metadata of a call.
+    """
+
+    def __init__(
+        self,
+        door: DoorPort,
+        settings: ReceptionSettings,
+        *,
+        whole: Sequence[str] = (WHOLE,),
+        secret: Callable[[Mapping[str, str]], str | None] = lambda metadata: secret_of(metadata, {}),
+    ) -> None:
         self._door = door
+        self._secret = secret
         receive, keyless = settings.receive_timeout, settings.keyless_timeout
         self._usual = _Entry(True, None, asyncio.Semaphore(settings.max_receiving), receive)
         self._others = {
-            WHOLE: _Entry(True, _Bound(settings.max_whole), None, receive),
+            **dict.fromkeys(whole, _Entry(True, _Bound(settings.max_whole), None, receive)),
             CHECK: self._keyless(settings.max_checks, settings),
             HEALTH_WATCH: self._keyless(settings.max_health_watches, settings),
             REFLECTION: _Entry(False, _Bound(settings.max_reflections), None, keyless),
@@ -97,7 +109,7 @@ class Reception(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         """The answer; nothing where it was written as it came. Raises HubError."""
         if entry.asks_for_key:
             metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
-            _grant.set(self._door.admit(secret_of(metadata, {})))
+            _grant.set(self._door.admit(self._secret(metadata)))
         with entry.bound.one() if entry.bound is not None else contextlib.nullcontext():
             if called.request_streaming:
                 request = requests if entry.asks_for_key else _each(context, entry.seconds)

@@ -17,12 +17,13 @@ from grpc_reflection.v1alpha import reflection
 from msgspec.structs import replace
 
 from asr_hub.access.grant import Scope
-from asr_hub.errors import ConfigError, unwrapped
+from asr_hub.errors import unwrapped
 from asr_hub.model import Role, SessionId
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.facts import HubFacts
 from asr_hub.protocols.grpc import translate
 from asr_hub.protocols.grpc.hearing import hear_whole
+from asr_hub.protocols.grpc.listening import bind, options
 from asr_hub.protocols.grpc.readiness import Readiness
 from asr_hub.protocols.grpc.reception import Reception, ReceptionSettings, admitted
 from asr_hub.protocols.grpc.talk import Talk, TalkSettings
@@ -85,14 +86,19 @@ async def grpc_server(
     readiness = Readiness(facts, SERVICE)
     server = grpc.aio.server(
         interceptors=(Reception(door, settings.reception),),
-        options=_options(limits, settings),
+        options=options(
+            largest=max(limits.max_audio_bytes, settings.max_whole_bytes) + limits.max_text_bytes,
+            streams=settings.max_streams,
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+        ),
         maximum_concurrent_rpcs=settings.max_calls,
     )
     stubs.add_AsrHubServiceServicer_to_server(calls, server)  # type: ignore[no-untyped-call]  # Written by protoc.
     readiness.add_to(server)
     names = [service.full_name for service in pb.DESCRIPTOR.services_by_name.values()]
     reflection.enable_server_reflection([*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server)
-    bound = _bind(server, host, port, credentials)
+    bound = bind(server, host, port, credentials, key="`server.grpc_port`")
     with unwrapped():
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(readiness.keep(), name="grpc health")
@@ -187,37 +193,6 @@ def _must_administer() -> None:
     grant = admitted()
     grant.must(Scope.ADMIN)
     grant.must_roam()
-
-
-def _options(limits: Limits, settings: GrpcSettings) -> list[tuple[str, int]]:
-    largest = max(limits.max_audio_bytes, settings.max_whole_bytes) + limits.max_text_bytes
-    return [
-        ("grpc.max_receive_message_length", largest),
-        ("grpc.max_concurrent_streams", settings.max_streams),
-        ("grpc.keepalive_time_ms", round(settings.ping_interval * 1000)),
-        ("grpc.keepalive_timeout_ms", round(settings.ping_timeout * 1000)),
-        # Clients may ask as often as the hub does without being taken for a flood.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", round(settings.ping_interval * 500)),
-        ("grpc.keepalive_permit_without_calls", 1),
-        # Else the window of a call that nobody reads grows with the speed of its connection, to megabytes.
-        ("grpc.http2.bdp_probe", 0),
-        # A port that another process has is an error, and not shared with it.
-        ("grpc.so_reuseport", 0),
-    ]
-
-
-def _bind(server: Any, host: str, port: int, credentials: grpc.ServerCredentials | None) -> int:
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    try:
-        if credentials is None:
-            bound = server.add_insecure_port(address)
-        else:
-            bound = server.add_secure_port(address, credentials)
-    except RuntimeError:
-        bound = 0
-    if not bound:
-        raise ConfigError(f"cannot listen on {address} for gRPC; choose another with `server.grpc_port`")
-    return int(bound)
 
 
 _PROTOCOL = "grpc"
