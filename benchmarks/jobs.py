@@ -3,14 +3,19 @@ What do a thousand files at once do to the hub: is each taken within 100 ms (95t
 worked at, do those with priority go first, does memory stay flat and the disk within retention, and what does a file
 cost that was heard before?
 
-`python -m benchmarks.jobs [--jobs 1000] [--concurrency 100] [--submitters 4] [--seconds 60] [--rounds 1]`
+`python -m benchmarks.jobs [--jobs 1000] [--concurrency 100] [--rate 5] [--engine 4] [--seconds 60] [--rounds 1]`
 
-`asr-hub serve` in a process of its own, with an engine that costs nothing; what is measured is everything else. Files
-are made on the spot from a seed, of 1 to `--seconds` seconds (the logarithm is spread evenly), half WAV and half FLAC.
-Submitters send one after the other over connections that stay. The last twentieth of the jobs has priority 1, all
-others 50.
+`asr-hub serve` in a process of its own, with an engine that takes `--engine` seconds for each segment and no processor,
+as one on a device of its own does; what is measured is everything else. Files are made beforehand from a seed, of 1 to
+`--seconds` seconds (the logarithm is spread evenly), half WAV and half FLAC. They are sent as people send them: by
+chance, `--rate` a second, whether or not those before are answered, over connections that stay. That is more than the
+engine is through with, so that as many are worked at as may be, and the rest waits. The last twentieth of the jobs has
+priority 1, all others 50.
 
-* submit: from the first byte of the upload to the answer, when the file and its job outlive a power cut.
+`--rate 0 --submitters 4`: as fast as they are answered, by so many. That shows what the machine takes in, with the
+client and the decoders on it, and says little of how long anybody waits.
+
+* submit: from when it was due to the answer, when the file and its job outlive a power cut.
 * floor: every fourth file goes to a bare server, too, right after its submission: it hashes the body, writes it and
   waits for the disk, and promises nothing else. It has the same neighbours, and the same disk.
 * again: files whose jobs are kept are submitted once more, after the queue is empty.
@@ -64,7 +69,11 @@ GROWTH = 1.15
 URGENT_OF = 20
 """One job in so many is urgent."""
 FLOOR_OF = 4
+ON_THEIR_WAY = 64
+"""Files that may be on their way at the same time, where they are sent by their rate."""
 AGAIN = 50
+SEGMENTS = 64
+"""That the engine hears at the same time."""
 IDLE_S = 5.0
 PATIENCE_S = 540.0
 SETTLE_S = 30.0
@@ -73,6 +82,8 @@ SETTLE_S = 30.0
 class Options(argparse.Namespace):
     jobs: int
     concurrency: int
+    rate: float
+    engine: float
     submitters: int
     seconds: float
     rounds: int
@@ -153,9 +164,22 @@ class Files:
         syllables = 0.55 + 0.45 * np.sin(2 * np.pi * 4.5 * at)
         sound = 0.2 * voice * loud * syllables + 0.002 * drawn.standard_normal(len(at))
         self._samples = (np.clip(sound, -1, 1) * 32_000).astype("<i2")
+        self._folder = Path()
 
-    def make(self, number: int) -> tuple[str, bytes]:
+    def write(self, folder: Path, count: int) -> None:
+        """Make so many, before anything is measured."""
+        folder.mkdir()
+        self._folder = folder
+        for number in range(count):
+            name, data = self._made(number)
+            (folder / name).write_bytes(data)
+
+    def read(self, number: int) -> tuple[str, bytes]:
         """A name and a file."""
+        path = self._folder / _name(number)
+        return path.name, path.read_bytes()
+
+    def _made(self, number: int) -> tuple[str, bytes]:
         drawn = random.Random(f"{self._seed} {number}")
         count = int(self._seconds ** drawn.random() * RATE)
         start = drawn.randrange(len(self._samples) - count)
@@ -170,13 +194,17 @@ class Files:
                 frame.sample_rate = RATE
                 container.mux(stream.encode(frame))
                 container.mux(stream.encode(None))
-            return f"{number}.flac", file.getvalue()
+            return _name(number), file.getvalue()
         with wave.open(file, "wb") as writer:
             writer.setnchannels(1)
             writer.setsampwidth(2)
             writer.setframerate(RATE)
             writer.writeframes(samples.tobytes())
-        return f"{number}.wav", file.getvalue()
+        return _name(number), file.getvalue()
+
+
+def _name(number: int) -> str:
+    return f"{number}.flac" if number % 2 else f"{number}.wav"
 
 
 class Watch:
@@ -210,7 +238,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs", description=__doc__.split("\n\n")[0])
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--concurrency", type=int, default=100)
-    parser.add_argument("--submitters", type=int, default=4, help="files that are sent at the same time")
+    parser.add_argument("--rate", type=float, default=5.0, help="files that are sent each second; 0: by submitters")
+    parser.add_argument("--engine", type=float, default=4.0, help="seconds that the engine takes for a segment")
+    parser.add_argument("--submitters", type=int, default=4, help="files that are sent at the same time, without rate")
     parser.add_argument("--seconds", type=float, default=60.0, help="of the longest file")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=6)
@@ -229,6 +259,7 @@ def main() -> int:
     is_well = True
     for number in range(options.rounds):
         with tempfile.TemporaryDirectory(prefix="benchmark-jobs-") as folder:
+            files.write(Path(folder) / "files", options.jobs + 1)
             is_well &= report(measure(files, options, Path(folder)), options)
         print(f"\nround {number + 1}: load of the machine now {os.getloadavg()[0]:.1f}\n", flush=True)
     return 0 if is_well else 1
@@ -244,7 +275,7 @@ def measure(files: Files, options: Options, folder: Path) -> Round:
     jobs = folder / "jobs"
     with hub(options, folder) as (pid, url), floor(folder / "floor") as floor_url, httpx.Client(timeout=120) as client:
         # DBOS and the processes that decode are loaded with the first job.
-        name, data = files.make(options.jobs)
+        name, data = files.read(options.jobs)
         first = submit(client, url, name, data, 50)
         until_done(client, url)
         before, began = cpu_seconds(pid), time.monotonic()
@@ -264,7 +295,7 @@ def measure(files: Files, options: Options, folder: Path) -> Round:
         told = [one for one in log_of(folder / "logs") if one.id != first.id]
         kept_ids = recent(client, url)
         numbers = [number for number, one in enumerate(sent + urgent) if one.id in kept_ids][:AGAIN]
-        again = [submit(client, url, *files.make(number), 1 if number >= urgent_from else 50) for number in numbers]
+        again = [submit(client, url, *files.read(number), 1 if number >= urgent_from else 50) for number in numbers]
         kept = client.get(f"{url}/api/v1/asr/history", params={"limit": 1}).raise_for_status().json()["total"]
     return Round(
         submitted=sent + urgent,
@@ -284,17 +315,21 @@ def measure(files: Files, options: Options, folder: Path) -> Round:
 def submit_all(
     files: Files, options: Options, numbers: range, url: str, floor_url: str, priority: int
 ) -> tuple[list[Sent], list[float]]:
-    """In the order of the numbers, a few at the same time."""
+    """In the order of the numbers, each when it is due."""
     floor_ms: list[float] = []
     local = threading.local()
     clients: list[httpx.Client] = []
+    due = due_at(options, numbers)
 
     def send(number: int) -> Sent:
         if not hasattr(local, "client"):
             local.client = httpx.Client(timeout=120)
             clients.append(local.client)
-        name, data = files.make(number)
-        sent = submit(local.client, url, name, data, priority)
+        name, data = files.read(number)
+        at = due.get(number)
+        if at is not None:
+            time.sleep(max(0.0, at - time.perf_counter()))
+        sent = submit(local.client, url, name, data, priority, at)
         if number % FLOOR_OF == 0 or number % FLOOR_OF == 3:
             began = time.perf_counter()
             local.client.post(floor_url, content=data).raise_for_status()
@@ -302,15 +337,28 @@ def submit_all(
         return sent
 
     try:
-        with ThreadPoolExecutor(options.submitters) as threads:
+        with ThreadPoolExecutor(ON_THEIR_WAY if options.rate else options.submitters) as threads:
             return list(threads.map(send, numbers)), floor_ms
     finally:
         for client in clients:
             client.close()
 
 
-def submit(client: httpx.Client, url: str, name: str, data: bytes, priority: int) -> Sent:
-    began = time.perf_counter()
+def due_at(options: Options, numbers: range) -> dict[int, float]:
+    """When each is to be sent, as `time.perf_counter` has it: as Poisson says. Nothing without a rate."""
+    if not options.rate:
+        return {}
+    drawn = random.Random(f"{options.seed} {numbers}")
+    at, due = time.perf_counter(), {}
+    for number in numbers:
+        at += drawn.expovariate(options.rate)
+        due[number] = at
+    return due
+
+
+def submit(client: httpx.Client, url: str, name: str, data: bytes, priority: int, due: float | None = None) -> Sent:
+    # From when it was due: what waits behind a slow one counts, too.
+    began = time.perf_counter() if due is None else due
     answer = client.post(f"{url}/api/v1/asr/submit", files={"audio": (name, data)}, data={"priority": str(priority)})
     ms = (time.perf_counter() - began) * 1000
     if answer.is_error:
@@ -483,10 +531,15 @@ def serve_floor(folder: Path, port: int) -> None:
     uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=port, log_level="warning", loop="uvloop")
 
 
+def _engine(options: Options) -> dict[str, Any]:
+    # As many utterances at the same time as segments: a live session's would find no slot, and there is none.
+    return {"partials": False, "max_streams": SEGMENTS, "faults": {"late_s": options.engine}}
+
+
 def _configuration(options: Options, folder: Path, port: int) -> dict[str, Any]:
     return {
         "provider": "engine",
-        "providers": {"engine": {"kind": "scripted", "settings": {"partials": False}}},
+        "providers": {"engine": {"kind": "scripted", "settings": _engine(options)}},
         "audio": {"vad": "light"},
         "server": {"host": "127.0.0.1", "port": port},
         "logging": {"level": "info", "folder": str(folder / "logs")},
@@ -494,7 +547,7 @@ def _configuration(options: Options, folder: Path, port: int) -> dict[str, Any]:
             "enabled": "on",
             "folder": str(folder / "jobs"),
             "concurrency": options.concurrency,
-            "segments_at_once": 64,
+            "segments_at_once": SEGMENTS,
             "retention": {"jobs": retained(options)},
         },
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Protocol
 
@@ -80,6 +80,10 @@ class Conversing:
         self._ended = asyncio.Event()
         self._is_closing = False
         """The client has ended its session."""
+        self._frame = 1
+        """Bytes of one sample of every channel."""
+        self._rest = b""
+        """Of one of which not all has come."""
         self._turn = asyncio.Lock()
         """Of whoever writes."""
         self._decoding: _Decoding | None = None
@@ -190,6 +194,7 @@ class Conversing:
             dialogue.leave()
             raise
         self._dialogue = dialogue
+        self._frame, self._rest = start.format.bytes_per_frame, b""
         self._is_closing = False
         self._ended.clear()
         self._began.set()
@@ -197,9 +202,13 @@ class Conversing:
     async def _hear(self, data: bytes) -> None:
         if self._dialogue is None or not data:
             return
-        most = self._limits.max_audio_bytes
-        for at in range(0, len(data), most):
-            await self._dialogue.hear(data[at : at + most])
+        # These clients cut audio as they read it, and not between samples.
+        data = self._rest + data
+        whole = len(data) // self._frame * self._frame
+        self._rest = data[whole:]
+        most = self._limits.max_audio_bytes // self._frame * self._frame
+        for at in range(0, whole, most):
+            await self._dialogue.hear(data[at : min(at + most, whole)])
 
     async def _decode(self, data: bytes) -> None:
         if self._dialogue is None or not data:
@@ -280,7 +289,7 @@ class _Decoding:
 
     def __init__(
         self,
-        decoded: Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]],
+        decoded: Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]],
         hear: Callable[[bytes], Awaitable[None]],
         *,
         name: str,
@@ -318,10 +327,11 @@ class _Decoding:
         await asyncio.wait((self._task,))
 
     async def _run(
-        self, decoded: Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]], hear: Callable[[bytes], Awaitable[None]]
+        self, decoded: Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]], hear: Callable[[bytes], Awaitable[None]]
     ) -> None:
-        async for samples in decoded(self._come()):
-            await hear(samples)
+        async with contextlib.aclosing(decoded(self._come())) as all_samples:
+            async for samples in all_samples:
+                await hear(samples)
 
     async def _come(self) -> AsyncIterator[bytes]:
         while (piece := await self._pieces.get()) is not None:

@@ -1,7 +1,7 @@
 """
 Partials for clients that append what they are told, and can be told nothing else afterwards.
 
-Whole words only, and the space belongs to the word that follows it.
+Whole words only, but for those of `native`, and the space belongs to the word that follows it.
 """
 
 from __future__ import annotations
@@ -40,22 +40,19 @@ class Growing:
             case "final_only":
                 return ""
             case "stable":
-                # The last word of a prefix may be cut in the middle, unless something follows it.
                 return self._append(_whole_words(hypothesis.text, hypothesis.stable))
             case "native":
-                return self._append(_whole_words(hypothesis.text, len(hypothesis.text)))
+                return self._append(hypothesis.text.rstrip())
 
     def final(self, hypothesis: Hypothesis) -> str:
         """The rest of the utterance."""
         return self._append(hypothesis.text)
 
     def _append(self, text: str) -> str:
-        if text.startswith(self.told) and _is_boundary(text, len(self.told)):
+        if text.startswith(self.told):
             rest = text[len(self.told) :]
         else:
             rest = _after(text, len(_WORD.findall(self.told)))
-            if rest and self.told and not rest[0].isspace() and _is_spaced(text):
-                rest = f" {rest}"
         self.told += rest
         return rest
 
@@ -64,30 +61,17 @@ _WORD = re.compile(r"\S+")
 
 
 def _whole_words(text: str, stable: int) -> str:
-    """The beginning of `text` of at most `stable` characters that ends with a word. Chinese has no words to cut."""
-    if stable >= len(text):
-        return text
-    at = stable
-    while at > 0 and not _is_boundary(text, at):
+    """The longest beginning of `text` within `stable` characters that ends with a word which cannot go on."""
+    at = min(stable, len(text))
+    # Nothing after it says that the last word is whole: what is stable may still grow.
+    while at > 0 and _joins(text[at - 1]) and (at == len(text) or _joins(text[at])):
         at -= 1
     return text[:at].rstrip()
 
 
-def _is_boundary(text: str, at: int) -> bool:
-    """Whether no word goes on over this place."""
-    if at in (0, len(text)):
-        return True
-    before, after = text[at - 1], text[at]
-    return before.isspace() or after.isspace() or not (_joins(before) and _joins(after))
-
-
 def _joins(character: str) -> bool:
     """Whether it makes one word with its neighbours: not where a script writes without spaces."""
-    return character < "⺀" or "가" <= character <= "힣"
-
-
-def _is_spaced(text: str) -> bool:
-    return any(map(_joins, text))
+    return not character.isspace() and (character < "⺀" or "가" <= character <= "힣")
 
 
 def _after(text: str, words: int) -> str:
