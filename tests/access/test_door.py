@@ -91,6 +91,41 @@ def test_with_keys_a_caller_without_one_is_refused() -> None:
     assert Hall().refusal(None) == Hall().refusal("") == "unauthorized"
 
 
+# Protocols whose clients can bring no key.
+
+
+def test_who_can_bring_no_key_is_let_in_as_the_owner_of_one() -> None:
+    hall = Hall(keys={**KEYS, "phone": {**KEYS["phone"], "requests_per_minute": 1}})
+    door = hall.entrance.door("wyoming", keyless="phone")
+    grant = door.admit(None)
+    assert (grant.name, grant.key) == ("phone", KEY.id)
+    # It is their allowance that is used up, and nobody else's.
+    assert hall.refusal(KEY.secret) == "rate-limited"
+    with pytest.raises(RateLimited):
+        door.admit(None)
+    assert door.admit(ADMIN.secret).name == "boss"
+
+
+def test_a_wrong_key_is_refused_also_where_none_is_needed() -> None:
+    with pytest.raises(Unauthorized):
+        Hall().entrance.door("vosk", keyless="phone").admit("ah_wrong")
+
+
+def test_the_owner_of_a_key_that_is_gone_or_expired_is_nobody() -> None:
+    hall = Hall(keys={**KEYS, "boss": {**KEYS["boss"], "expires_at": "2027-01-01T00:00:00Z"}})
+    with pytest.raises(Unauthorized) as refused:
+        hall.entrance.door("vosk", keyless="boss").admit(None)
+    assert refused.value.code == "expired"
+    hall.reload(keys={"boss": KEYS["boss"]})
+    with pytest.raises(Unauthorized, match="phone"):
+        hall.entrance.door("vosk", keyless="phone").admit(None)
+    assert hall.told[-1][1] == "vosk"
+
+
+def test_without_keys_nobody_needs_to_be_the_owner_of_one() -> None:
+    assert Hall(keys={}).entrance.door("vosk", keyless="phone").admit(None) is ANYBODY
+
+
 # Tokens of the hub.
 
 
