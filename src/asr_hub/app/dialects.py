@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import functools
 import importlib
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,14 +24,18 @@ from asr_hub.errors import ConfigError, HubError
 from asr_hub.hub.decoding import Decoders
 from asr_hub.hub.hub import Hub
 from asr_hub.model import ProviderName
-from asr_hub.protocols.compat import funasr, openai_realtime, vosk, wyoming
+from asr_hub.protocols.compat import deepgram, funasr, openai_realtime, openai_rest, vosk, wyoming
 from asr_hub.protocols.compat.ports import Compat, Models
+from asr_hub.protocols.jobs_port import UploadSettings
 from asr_hub.telemetry import logs
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.dialects.wyoming_info import Model, Offer
 
 MAX_FRAME = 24 * 2**20
 """Bytes of a WebSocket frame: 15 MiB of audio as base64, which clients of OpenAI may send at once."""
+
+MAX_FILE = 1 << 30
+"""Bytes of an audio file."""
 
 _log = logs.get("asr_hub.app")
 
@@ -63,12 +69,13 @@ async def dialects_of(
             door = entrance.door(protocol, keyless=keyless)
             return Compat(hub=hub, door=door, models=models, files=decoders, limits=limits)
 
-        routers = tuple(_routers(it, compat, entrance, stopping))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asr-hub-files-")))
+        uploads = UploadSettings(folder=folder, max_bytes=MAX_FILE)
+        routers = tuple(_routers(config, compat, entrance, uploads, stopping))
         offered = Offered(stopping=stopping, max_frame_bytes=MAX_FRAME, routers=routers)
         ports = {**_PORTS, "wyoming": functools.partial(_wyoming_port, config, hub)}
         # Before the ports close, their connections are told.
-        for name in ("vosk", "funasr", "wyoming", "riva", "google"):
-            settings = getattr(it, name)
+        for name, settings in it.on_ports.items():
             if not settings.enabled or settings.port is None:
                 continue
             common = compat(name, keyless=settings.key)
@@ -79,14 +86,31 @@ async def dialects_of(
         yield offered
 
 
-def _routers(it: schema.Dialects, compat: Any, entrance: Entrance, stopping: asyncio.Event) -> list[APIRouter]:
+def _routers(
+    config: Config, compat: Any, entrance: Entrance, uploads: UploadSettings, stopping: asyncio.Event
+) -> list[APIRouter]:
     """Those on the hub's port."""
+    it = config.dialects
     routers: list[APIRouter] = []
     if it.openai.enabled:
         prefix, policy = it.openai.prefix, it.openai.partials
         routers.append(
             openai_realtime.router(compat("realtime"), entrance, prefix=prefix, policy=policy, stopping=stopping)
         )
+        translating = [name for name, one in config.providers.items() if one.settings.get("task") == "translate"]
+        routers.append(
+            openai_rest.router(
+                compat("openai"),
+                prefix=prefix,
+                policy=policy,
+                uploads=uploads,
+                translating=translating,
+                stopping=stopping,
+            )
+        )
+    if it.deepgram.enabled:
+        common = compat(deepgram.PROTOCOL)
+        routers.append(deepgram.router(common, uploads, prefix=it.deepgram.prefix, stopping=stopping))
     return routers
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks, MultipartParser
 
 AUDIO = "audio"
-"""The part of the form that is the file."""
+"""The part of a job's form that is the file."""
 
 MAX_PARTS = 600
 """Of one form: every hotword may be one."""
@@ -90,10 +90,13 @@ class Body:
 
 
 class Uploads:
-    """Takes forms, so many at a time."""
+    """Takes forms, so many at a time, whose file is the part `audio`."""
 
-    def __init__(self, settings: UploadSettings) -> None:
+    def __init__(self, settings: UploadSettings, *, audio: str = AUDIO, are_open: bool = False) -> None:
+        """`are_open`: what else a form has is passed over."""
         self._settings = settings
+        self._audio = audio
+        self._are_open = are_open
         self._running = 0
 
     @contextlib.asynccontextmanager
@@ -106,7 +109,7 @@ class Uploads:
         the client goes away; nothing of the file is left then.
         """
         settings = self._settings
-        boundary = _boundary(body.headers)
+        boundary = _boundary(body.headers, self._audio)
         _check_length(body.headers, settings)
         if self._running >= settings.at_once:
             raise Overloaded(f"{settings.at_once} files are on their way already; try again in a few seconds")
@@ -114,7 +117,7 @@ class Uploads:
         try:
             path = settings.folder / f"{UPLOAD_PREFIX}{secrets.token_hex(16)}"
             async with _file(path, settings.max_bytes) as file:
-                parts = _Parts(boundary, known, file.add)
+                parts = _Parts(boundary, known, file.add, audio=self._audio, is_open=self._are_open)
                 async with contextlib.aclosing(body.pieces(settings)) as pieces:
                     async for piece in pieces:
                         parts.add(piece)
@@ -124,6 +127,28 @@ class Uploads:
                 if not file.size:
                     raise UnsupportedAudio("the file is empty; send one with audio in it", code="empty-file")
                 yield Form(Upload(path=path, sha256=file.sha256, size=file.size, name=parts.name), parts.fields)
+        finally:
+            self._running -= 1
+
+    @contextlib.asynccontextmanager
+    async def whole(self, body: Body) -> AsyncIterator[Upload]:
+        """The body itself, where that is the file. As `form`, and raises what that raises of a file."""
+        settings = self._settings
+        _check_length(body.headers, settings)
+        if self._running >= settings.at_once:
+            raise Overloaded(f"{settings.at_once} files are on their way already; try again in a few seconds")
+        self._running += 1
+        try:
+            path = settings.folder / f"{UPLOAD_PREFIX}{secrets.token_hex(16)}"
+            async with _file(path, settings.max_bytes) as file:
+                async with contextlib.aclosing(body.pieces(settings)) as pieces:
+                    async for piece in pieces:
+                        file.add(piece)
+                        await file.flush(WRITE_BYTES)
+                await file.flush(1)
+                if not file.size:
+                    raise UnsupportedAudio("the file is empty; send one with audio in it", code="empty-file")
+                yield Upload(path=path, sha256=file.sha256, size=file.size, name="")
         finally:
             self._running -= 1
 
@@ -178,10 +203,14 @@ class _File:
 class _Parts:
     """The parts of a form, as its bytes come in."""
 
-    def __init__(self, boundary: bytes, known: frozenset[str], on_audio: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, boundary: bytes, known: frozenset[str], on_audio: Callable[[bytes], None], *, audio: str, is_open: bool
+    ) -> None:
         self.fields: dict[str, list[str]] = {}
         self.name = ""
         self._known = known
+        self._audio = audio
+        self._is_open = is_open
         self._on_audio = on_audio
         self._count = 0
         self._field = ""
@@ -211,7 +240,7 @@ class _Parts:
         if not self._is_over:
             raise _bad_form("it ends before its last boundary")
         if not self._has_audio:
-            raise ProtocolError(f"the form has no file; send it as `{AUDIO}`", code="missing-audio")
+            raise ProtocolError(f"the form has no file; send it as `{self._audio}`", code="missing-audio")
 
     def _made(self, boundary: bytes) -> MultipartParser:
         from python_multipart.exceptions import FormParserError
@@ -254,18 +283,20 @@ class _Parts:
         if kind != b"form-data" or b"name" not in options:
             raise _bad_form("a part has no name")
         self._field = options[b"name"].decode(errors="replace")
-        if self._field == AUDIO:
+        if self._field == self._audio:
             if self._has_audio:
                 raise ProtocolError("the form has two files; send one request for each", code="two-files")
             self._has_audio = True
             self.name = shown_name(options.get(b"filename", b"").decode(errors="replace"))
-        elif self._field not in self._known:
-            there = ", ".join(sorted({AUDIO, *self._known}))
+        elif self._field not in self._known and not self._is_open:
+            there = ", ".join(sorted({self._audio, *self._known}))
             raise ProtocolError(f"unknown field {self._field[:64]!r}; there are: {there}", code="unknown-field")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._field == AUDIO:
+        if self._field == self._audio:
             self._on_audio(data[start:end])
+            return
+        if self._field not in self._known:
             return
         self._field_bytes += end - start
         if self._field_bytes > MAX_FIELD_BYTES:
@@ -273,7 +304,7 @@ class _Parts:
         self._value += data[start:end]
 
     def _ended(self) -> None:
-        if self._field == AUDIO:
+        if self._field not in self._known:
             return
         try:
             value = self._value.decode()
@@ -320,7 +351,7 @@ def _no_room(exc: OSError) -> Overloaded:
     )
 
 
-def _boundary(headers: Mapping[str, str]) -> bytes:
+def _boundary(headers: Mapping[str, str], audio: str) -> bytes:
     """Of the parts of the form. Raises UnsupportedAudio, ProtocolError."""
     try:
         from python_multipart.multipart import parse_options_header
@@ -336,7 +367,7 @@ def _boundary(headers: Mapping[str, str]) -> bytes:
     kind, options = parse_options_header(headers.get("content-type", ""))
     if kind != b"multipart/form-data":
         raise UnsupportedAudio(
-            f"the body is no form; send `multipart/form-data` with the file as `{AUDIO}`", code="not-a-form"
+            f"the body is no form; send `multipart/form-data` with the file as `{audio}`", code="not-a-form"
         )
     boundary = options.get(b"boundary", b"")
     if not 0 < len(boundary) <= _MAX_BOUNDARY:

@@ -327,7 +327,9 @@ class _Decoding:
         await asyncio.wait((self._task,))
 
     async def _run(
-        self, decoded: Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]], hear: Callable[[bytes], Awaitable[None]]
+        self,
+        decoded: Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]],
+        hear: Callable[[bytes], Awaitable[None]],
     ) -> None:
         async with contextlib.aclosing(decoded(self._come())) as all_samples:
             async for samples in all_samples:

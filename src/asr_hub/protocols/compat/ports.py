@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -16,16 +16,16 @@ from asr_hub.wire.conversation import Limits
 class FilesPort(Protocol):
     """Audio files of any kind become samples: PCM, 16 kHz, mono, signed 16 bit, little endian, in order."""
 
-    def decoded(self, path: Path) -> AsyncIterator[bytes]:
+    def decoded(self, path: Path) -> AsyncGenerator[bytes, None]:
         """
         The samples of a whole file, in pieces of at most a second.
 
-        Raises UnsupportedAudio, TooLarge, Overloaded, ProviderDied (`decoder-died`). Whoever stops early closes the
-        iterator.
+        Raises UnsupportedAudio, TooLarge, Overloaded, ProviderDied (`decoder-died`). Where the file is cut off,
+        UnsupportedAudio (`truncated-audio`) comes after all samples that are there. Whoever stops early closes it.
         """
         ...
 
-    def decoded_live(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    def decoded_live(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The same of a file that is still coming in, as it comes: of containers that can be read so. Raises those."""
         ...
 

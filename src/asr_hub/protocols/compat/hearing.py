@@ -1,0 +1,104 @@
+"""A file of a client, heard at once: a session that lasts as long as one request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import msgspec
+
+from asr_hub.errors import Conflict, HubError, Overloaded, UnsupportedAudio, error_of, unwrapped
+from asr_hub.protocols.dialogue import Dialogue
+from asr_hub.wire.conversation import Limits
+from asr_hub.wire.messages import AnyServerMessage, Close, Closed, Error
+
+CUT_OFF = "truncated-audio"
+"""The error that comes after all the samples of a file that breaks off: what was said until there is worth having."""
+
+
+async def hear_file(
+    dialogue: Dialogue,
+    samples: AsyncGenerator[bytes, None],
+    tell: Callable[[AnyServerMessage], Awaitable[None]],
+    *,
+    limits: Limits,
+    stopping: asyncio.Event,
+    gone: Callable[[], Awaitable[None]],
+) -> int:
+    """
+    Hear the samples in a session that was started, as fast as it has room, and tell all that it says, `Ready` first.
+
+    Returns how many samples per channel were heard. `gone` returns when the client is gone, which ends the session at
+    once, as whatever ends this does. Raises HubError, also where the engine failed on an utterance: an answer that
+    lacks words nobody knows of is no answer. ConnectionResetError: the client is gone.
+    """
+    try:
+        with unwrapped():
+            async with asyncio.TaskGroup() as group:
+                others = (
+                    group.create_task(_speak(dialogue, samples, limits.max_audio_bytes), name="file: speak"),
+                    group.create_task(_stop(stopping), name="file: stop"),
+                    group.create_task(_leave(gone), name="file: client"),
+                )
+                heard = await _collect(dialogue, tell)
+                for other in others:
+                    other.cancel()
+    finally:
+        give_up(dialogue)
+        await samples.aclose()
+    return heard
+
+
+async def _speak(dialogue: Dialogue, samples: AsyncGenerator[bytes, None], most: int) -> None:
+    try:
+        async for pcm in samples:
+            for at in range(0, len(pcm), most):
+                await dialogue.hear(pcm[at : at + most])
+    except UnsupportedAudio as error:
+        if error.code != CUT_OFF:
+            raise
+    if not dialogue.is_over:
+        dialogue.take(Close())
+
+
+async def _stop(stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    raise Overloaded("the hub restarts; ask again", code="shutting-down", retry_after=1.0)
+
+
+async def _leave(gone: Callable[[], Awaitable[None]]) -> None:
+    await gone()
+    raise ConnectionResetError("the client is gone")
+
+
+async def _collect(dialogue: Dialogue, tell: Callable[[AnyServerMessage], Awaitable[None]]) -> int:
+    heard = 0
+    while messages := await dialogue.read():
+        for encoded in messages:
+            message = _decoder.decode(encoded)
+            match message:
+                case Error():
+                    raise error_of(message.code, message.message)
+                case Closed(reason="close", audio_offset=heard):
+                    pass
+                case Closed(reason="shutdown"):
+                    raise Overloaded("the hub shuts down; ask another, or come back later", code="draining")
+                case Closed():
+                    reason = message.reason
+                    raise HubError(f"the session was closed before all was heard ({reason}); try again", retryable=True)
+            await tell(message)
+    return heard
+
+
+def give_up(dialogue: Dialogue) -> None:
+    """Nobody waits for this session any more."""
+    attachment = dialogue.attachment
+    if attachment is not None and not attachment.is_over:
+        # Somebody may have taken it over, who does wait for it.
+        with contextlib.suppress(Conflict):
+            attachment.abandon()
+    dialogue.leave()
+
+
+_decoder: msgspec.json.Decoder[AnyServerMessage] = msgspec.json.Decoder(AnyServerMessage)
