@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from asr_hub.access.exposure import exposure
@@ -56,3 +57,28 @@ def test_check_and_doctor_say_so(tmp_path: Path) -> None:
     path.write_text(f'{text}access: {{keys: {{a: {{id: "{KEY.id}", hash: "{KEY.sha256}"}}}}}}\n')
     assert runner.invoke(app, ["check", str(path)]).stdout == f"OK {path}\n"
     assert "asks for 1 key" in runner.invoke(app, ["doctor", "--config", str(path), "--json"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("vosk", "access", "said"),
+    [
+        ({"port": 0, "host": "0.0.0.0"}, {}, "asks for no key"),
+        ({"port": 0, "host": "0.0.0.0"}, KEYS, None),
+        ({"port": 0, "host": "0.0.0.0", "key": "a"}, KEYS, "as the owner of a key"),
+        ({"port": 0, "key": "a"}, KEYS, None),
+        ({"host": "0.0.0.0", "key": "a"}, KEYS, None),
+        ({"port": 0, "host": "0.0.0.0", "key": "a", "enabled": False}, KEYS, None),
+    ],
+)
+def test_a_port_of_a_dialect_that_lets_in_without_a_key_is_told(
+    vosk: dict[str, object], access: dict[str, object], said: str | None
+) -> None:
+    warning = exposure(Config.model_validate({"access": access, "dialects": {"vosk": vosk}}))
+    assert warning is None if said is None else said in str(warning)
+
+
+def test_the_key_and_the_provider_that_a_dialect_names_must_be_there() -> None:
+    for dialects, key in (({"vosk": {"key": "b"}}, "dialects.vosk.key"), ({"models": {"*": "b"}}, "dialects.models.*")):
+        with pytest.raises(ValidationError, match="no such entry") as refused:
+            Config.model_validate({"access": KEYS, "dialects": dialects})
+        assert key in str(refused.value.errors()[0]["ctx"])

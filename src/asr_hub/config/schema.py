@@ -584,6 +584,17 @@ class Dialects(Section):
     strict_models: bool = False
     """Refuse such names instead."""
 
+    @property
+    def on_ports(self) -> dict[str, DialectOnPort]:
+        """Those with a port of their own, by name."""
+        return {
+            "funasr": self.funasr,
+            "vosk": self.vosk,
+            "wyoming": self.wyoming,
+            "riva": self.riva,
+            "google": self.google,
+        }
+
 
 class Journal(Section):
     """What is kept of what happened."""
@@ -723,14 +734,13 @@ class Config(Section):
                     "is '{name}', but `providers` has no such entry; there are: {there}",
                     {"key": f"dialects.models.{alias}", "name": name, "there": there},
                 )
-        for dialect in ("funasr", "vosk", "wyoming", "riva", "google"):
-            key = getattr(self.dialects, dialect).key
-            if key is not None and key not in self.access.keys:
+        for dialect, it in self.dialects.on_ports.items():
+            if it.key is not None and it.key not in self.access.keys:
                 there = ", ".join(self.access.keys) or "none"
                 raise PydanticCustomError(
                     "unknown_key",
                     "is '{name}', but `access.keys` has no such entry; there are: {there}",
-                    {"key": f"dialects.{dialect}.key", "name": key, "there": there},
+                    {"key": f"dialects.{dialect}.key", "name": it.key, "there": there},
                 )
         return self
 
