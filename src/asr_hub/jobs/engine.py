@@ -245,8 +245,9 @@ class DbosJobs:
         return (await self._database.call(self._ledger.read, id)).job
 
     async def place(self, job: Job) -> Place:
-        standing = await self._database.call(self._ledger.read, job.id)
-        return await self._database.call(self._listing.place, standing, len(self._upkeep.alive))
+        alive = len(self._upkeep.alive)
+        # One way to the threads and back: a client waits for this with every file it submits.
+        return await self._database.call(lambda: self._listing.place(self._ledger.read(job.id), alive))
 
     async def result(self, id: JobId) -> Result:
         text = await self._database.call(self._ledger.result, id)
