@@ -20,11 +20,11 @@ from asr_hub.model import SessionId
 from asr_hub.protocols.admission import secret_of
 from asr_hub.protocols.compat.ports import Compat
 from asr_hub.protocols.compat.websocket import chosen, converse
-from asr_hub.protocols.http import told
 from asr_hub.wire.dialects.growing import Policy
 from asr_hub.wire.dialects.openai_realtime import Realtime
-from asr_hub.wire.dialects.openai_realtime_events import envelope, session_view
+from asr_hub.wire.dialects.openai_realtime_events import session_view
 from asr_hub.wire.dialects.openai_realtime_session import BadField, Session, first, updated
+from asr_hub.wire.dialects.openai_rest_answers import refusal
 
 SUBPROTOCOL = "realtime"
 
@@ -146,5 +146,5 @@ async def _wanted(request: Request) -> SecretWanted:
 
 def _refused(error: HubError) -> Response:
     """An error in OpenAI's shape; its clients find no message in another."""
-    number, headers, _ = told(error)
-    return Response(json.dumps({"error": envelope(error)}), number, headers, media_type="application/json")
+    number, headers, body = refusal(error)
+    return Response(body, number, headers, media_type="application/json")

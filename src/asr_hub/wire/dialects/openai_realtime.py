@@ -84,8 +84,6 @@ class Realtime:
         """The id of the client's last event."""
         self._is_taken = True
         """The client's last frame was one that can be read."""
-        self._half = b""
-        """Of a sample that was cut in two."""
         self._errors = 0
 
     def greet(self) -> Sequence[Step]:
@@ -151,11 +149,7 @@ class Realtime:
     def _hear(self, audio: bytes) -> Sequence[Step]:
         if len(audio) > MAX_AUDIO_BYTES:
             raise BadField(f"more than {MAX_AUDIO_BYTES >> 20} MiB of audio in one event; send less", param="audio")
-        begin = self._begin()
-        audio = self._half + audio
-        whole = len(audio) - len(audio) % self._session.format.bytes_per_frame
-        self._half = audio[whole:]
-        return (*begin, Audio(audio[:whole]))
+        return (*self._begin(), Audio(audio))
 
     def _update(self, update: dict[str, Any]) -> Sequence[Step]:
         old, new = self._session, updated(self._session, update)
@@ -197,7 +191,6 @@ class Realtime:
         return (start,)
 
     def _clear(self) -> Sequence[Step]:
-        self._half = b""
         cleared = self._events.cleared()
         if not self._has_begun:
             return (cleared,)

@@ -11,6 +11,7 @@ from asr_hub.model import EndpointReason, Hypothesis
 from asr_hub.wire.dialects.codec import Text
 from asr_hub.wire.dialects.growing import Growing, Policy
 from asr_hub.wire.dialects.openai_realtime_events import Events
+from asr_hub.wire.dialects.spacing import spaced
 from asr_hub.wire.messages import Endpoint, Error, Final, Partial, SpeechStarted
 
 
@@ -114,7 +115,7 @@ class Items:
             return ()
         # The first words of an utterance follow the last of the one before it.
         is_first = item.growing[utterance].told == text
-        lead = gap(item.told, text) if is_first else ""
+        lead = _gap(item.told, text) if is_first else ""
         item.told += lead + text
         return (self._events.delta(item.id, lead + text),)
 
@@ -190,7 +191,7 @@ class _Item:
     def text(self) -> str:
         text = ""
         for hypothesis in self.heard:
-            text += gap(text, hypothesis.text) + hypothesis.text
+            text += _gap(text, hypothesis.text) + hypothesis.text
         return text
 
     @property
@@ -203,13 +204,6 @@ class _Item:
         return tuple(dict.fromkeys(it.language for it in self.heard if it.language is not None))
 
 
-def gap(before: str, after: str) -> str:
-    """What stands between two texts: a space, unless one has one already or neither script writes any."""
-    if not before or not after or before[-1].isspace() or after[0].isspace():
-        return ""
-    return "" if _is_unspaced(before[-1]) and _is_unspaced(after[0]) else " "
-
-
-def _is_unspaced(character: str) -> bool:
-    """CJK, from its radicals on, without Hangul."""
-    return character >= "⺀" and not "가" <= character <= "힣"
+def _gap(before: str, after: str) -> str:
+    """What stands between two texts."""
+    return spaced(before)[len(before) :] if before and after and not after[0].isspace() else ""

@@ -1,0 +1,42 @@
+// A client of the hub with npm's openai: prints, as JSON, every event that it was told.
+//   node openai_realtime.mjs BASE_URL KEY ws|browser|plain [MODEL]
+// `plain` is a browser's client without TLS.
+import OpenAI from "openai";
+import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";
+import { OpenAIRealtimeWS } from "openai/realtime/ws";
+
+const [baseURL, apiKey, kind, model = "gpt-realtime"] = process.argv.slice(2);
+const client = new OpenAI({ baseURL, apiKey });
+const onURL = (url) => {
+  if (kind === "plain") url.protocol = "ws:";
+};
+const realtime =
+  kind === "ws" ? new OpenAIRealtimeWS({ model }, client) : new OpenAIRealtimeWebSocket({ model, onURL }, client);
+
+const rate = 24000;
+// Half a second of silence, one of a tone, one of silence: 100 ms in each piece.
+const pieces = Array.from({ length: 25 }, (_, piece) =>
+  Int16Array.from({ length: rate / 10 }, (_, sample) => {
+    const at = piece / 10 + sample / rate;
+    return at < 0.5 || at >= 1.5 ? 0 : 9830 * Math.sin(2 * Math.PI * 220 * at);
+  }),
+);
+
+const events = [];
+const end = (extra = {}) => {
+  console.log(JSON.stringify({ events, subprotocol: realtime.socket.protocol, ...extra }));
+  realtime.close();
+  process.exit(0);
+};
+realtime.on("error", (error) => end({ error: error.message }));
+realtime.on("event", (event) => events.push(event));
+realtime.on("session.created", () => {
+  realtime.send({
+    type: "session.update",
+    session: { type: "transcription", audio: { input: { transcription: { model: "whisper-1", language: "en" } } } },
+  });
+  for (const piece of pieces) {
+    realtime.send({ type: "input_audio_buffer.append", audio: Buffer.from(piece.buffer).toString("base64") });
+  }
+});
+realtime.on("conversation.item.input_audio_transcription.completed", () => end());
