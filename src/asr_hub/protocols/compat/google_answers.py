@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from asr_hub.protocols.compat.protobuf import Fields, Messages
 from asr_hub.wire.dialects.recognizing import Happening, Reading, Result
+from asr_hub.wire.dialects.spacing import spaced
 
 STRONGEST = 20.0
 """The largest boost of a phrase."""
@@ -90,7 +91,7 @@ class GoogleAnswers:
     def text(self, text: str, *, is_first: bool, is_final: bool) -> str:
         text = text.strip()
         # Results after the first begin with the space between the two, in scripts that have spaces.
-        return text if is_first or not _is_spaced(text) else f" {text}"
+        return text if is_first or spaced(text[:1]) == text[:1] else f" {text}"
 
     def _fill(self, target: Any, result: Result) -> None:
         if result.language is not None:
@@ -120,8 +121,3 @@ def _set(duration: Any, ms: int) -> None:
     seconds, rest = divmod(ms, 1000)
     duration.seconds = seconds
     duration.nanos = rest * 1_000_000
-
-
-def _is_spaced(text: str) -> bool:
-    first = text[:1]
-    return first < "⺀" or "가" <= first <= "힣"

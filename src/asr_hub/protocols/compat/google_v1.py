@@ -93,7 +93,7 @@ class GoogleV1(GoogleAnswers):
 def _asked(config: Any, *, interim: bool = False, single: bool = False, events: bool = False) -> Asked:
     if config.encoding not in ENCODINGS:
         raise ProtocolError(
-            f"`encoding` is {config.encoding}; it is one of LINEAR16, FLAC, MULAW, AMR, AMR_WB, OGG_OPUS, MP3, WEBM_OPUS",
+            f"`encoding` is {config.encoding}; LINEAR16, FLAC, MULAW, AMR, OGG_OPUS, MP3 and WEBM_OPUS are heard",
             code="bad-value",
         )
     return Asked(

@@ -15,6 +15,7 @@ from asr_hub.model import Encoding
 from asr_hub.protocols.compat.protobuf import Messages
 from asr_hub.wire.dialects.languages import spoken
 from asr_hub.wire.dialects.recognizing import Asked, Happening, Reading, Result, Whole
+from asr_hub.wire.dialects.spacing import spaced
 from asr_hub.wire.dialects.weights import weighted
 
 TABLE = {
@@ -114,7 +115,7 @@ class RivaWords:
         return bytes(message.SerializeToString())
 
     def text(self, text: str, *, is_first: bool, is_final: bool) -> str:
-        return f"{text.rstrip()} " if is_final else text
+        return spaced(text.strip()) if is_final else text
 
 
 def models(names: Sequence[str]) -> bytes:

@@ -16,7 +16,7 @@ import msgspec
 from asr_hub.errors import HubError, Overloaded, ProtocolError, error_of
 from asr_hub.model import AudioFormat, Encoding, Hypothesis, Word
 from asr_hub.wire.dialects.codec import Audio, Binary, Encoded, HangUp, Reply, Step
-from asr_hub.wire.dialects.riff import Riff
+from asr_hub.wire.dialects.samples import Samples
 from asr_hub.wire.messages import (
     AnyServerMessage,
     Close,
@@ -153,7 +153,7 @@ class Recognizing:
         self._is_whole = is_whole
         self._state = _State.WAITING
         self._asked = Asked()
-        self._riff: Riff | None = None
+        self._samples: Samples | None = None
         self._results: list[Result] = []
         self._finals = 0
         self._speakers: dict[str, int] = {}
@@ -171,9 +171,8 @@ class Recognizing:
             )
         if self._state is not _State.OPEN:
             return ()
-        rest = self._riff.rest() if self._riff is not None else b""
         self._state = _State.CLOSING
-        return (*_pieces(rest), Close())
+        return (*_rest(self._samples), Close())
 
     def receive_binary(self, data: bytes) -> Sequence[Step]:
         if self._is_whole:
@@ -187,7 +186,7 @@ class Recognizing:
             raise ProtocolError("audio came before the config; send the config first", code="not-started")
         if self._state is not _State.OPEN or self._is_deaf:
             return ()
-        return _audio(self._riff, said)
+        return _audio(self._samples, said)
 
     def tell(self, message: AnyServerMessage) -> Sequence[Reply]:
         match message:
@@ -229,11 +228,11 @@ class Recognizing:
         said = self._vocabulary.whole(data)
         if not said.audio:
             raise ProtocolError("there is no audio; send its bytes", code="empty-audio")
-        riff = _reader(said.asked)
-        steps = _audio(riff, said.audio)
+        samples = _reader(said.asked)
+        steps = (*_audio(samples, said.audio), *_rest(samples))
         start = self._open(said.asked)
         self._state = _State.CLOSING
-        return (start, *steps, *_pieces(riff.rest() if riff is not None else b""), Close())
+        return (start, *steps, Close())
 
     def _open(self, asked: Asked) -> Start:
         start = Start(
@@ -245,7 +244,7 @@ class Recognizing:
             partials=asked.interim and not self._is_whole,
         )
         self._asked = asked
-        self._riff = _reader(asked)
+        self._samples = _reader(asked)
         self._state = _State.OPEN
         return start
 
@@ -317,20 +316,15 @@ class Recognizing:
         return (HangUp(),)
 
 
-PIECE = 8192
-"""Samples of every channel that a session is given at a time."""
+def _reader(asked: Asked) -> Samples | None:
+    return Samples(raw) if (raw := asked.format) is not None else None
 
 
-def _reader(asked: Asked) -> Riff | None:
-    return Riff(raw) if (raw := asked.format) is not None else None
-
-
-def _audio(riff: Riff | None, data: bytes) -> Sequence[Step]:
-    if riff is None:
+def _audio(samples: Samples | None, data: bytes) -> Sequence[Step]:
+    if samples is None:
         return (Encoded(data),) if data else ()
-    return _pieces(riff.strip(data), riff.frame)
+    return (Audio(whole),) if (whole := samples.whole(data)) else ()
 
 
-def _pieces(samples: bytes, frame: int = 1) -> Sequence[Step]:
-    size = PIECE * frame
-    return tuple(Audio(samples[at : at + size]) for at in range(0, len(samples), size))
+def _rest(samples: Samples | None) -> Sequence[Step]:
+    return (Audio(rest),) if samples is not None and (rest := samples.rest()) else ()

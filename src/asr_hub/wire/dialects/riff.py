@@ -15,12 +15,10 @@ class Riff:
     """
     Audio of a known format that may begin with a header, which is left out, as is what follows the samples.
 
-    What comes out is cut between samples, however the client cut it; half a sample at the very end is left out.
-
     The header has to say the same format. It may come in pieces of any size.
     """
 
-    __slots__ = ("_cut", "_format", "_held", "_left")
+    __slots__ = ("_format", "_held", "_left")
 
     def __init__(self, format: AudioFormat) -> None:
         self._format = format
@@ -28,13 +26,6 @@ class Riff:
         """What may be a header that is still coming; None where that is decided."""
         self._left: int | None = None
         """Bytes of samples that are still to come, where the header says."""
-        self._cut = b""
-        """The begin of a sample whose end has not come."""
-
-    @property
-    def frame(self) -> int:
-        """Bytes of one sample of every channel."""
-        return self._format.bytes_per_frame
 
     def strip(self, data: bytes) -> bytes:
         """
@@ -47,7 +38,7 @@ class Riff:
         held = self._held + data
         if not _may_be_header(held):
             self._held = None
-            return self._samples(held)
+            return held
         found = _find(held)
         if found is None:
             if len(held) > MOST:
@@ -64,16 +55,14 @@ class Riff:
     def rest(self) -> bytes:
         """At the end of the audio: bytes that were taken for the begin of a header, and were none."""
         held, self._held = self._held, None
-        return self._samples(held) if held and len(held) < _PREFIX else b""
+        return held if held and len(held) < _PREFIX else b""
 
     def _samples(self, data: bytes) -> bytes:
-        if self._left is not None:
-            data = data[: self._left]
-            self._left -= len(data)
-        data = self._cut + data
-        whole = len(data) - len(data) % self.frame
-        self._cut = data[whole:]
-        return data[:whole]
+        if self._left is None:
+            return data
+        samples = data[: self._left]
+        self._left -= len(samples)
+        return samples
 
     def _check(self, header: AudioFormat | None) -> None:
         if header is None:
