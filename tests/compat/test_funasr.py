@@ -29,6 +29,7 @@ from tests.peers.websocket import WebSocketPeer
 from tests.speech import silence, tone
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from asr_hub.access.certificate import self_signed
 from asr_hub.access.keys import new_key
@@ -222,6 +223,31 @@ async def test_a_recording_is_a_session_that_others_watch(hub: Serving) -> None:
         assert closed["reason"] == "close"
         assert " ".join(filter(None, viewer.finals)).split() == await words(hub)
     await until_empty(hub.hub)
+
+
+async def test_the_second_pass_is_that_of_the_hub() -> None:
+    config = scripted(
+        providers={
+            "scripted": {"kind": "scripted", "settings": {"transcript": ["fast"]}},
+            "slow": {"kind": "scripted", "settings": {"transcript": ["slow"]}},
+        },
+        recognition={"passes": {"accurate": {"providers": ["slow"], "budget_s": 20.0}}},
+        dialects=PORT,
+    )
+    async with serving(config) as hub:
+        for mode, wanted in (("offline", "slow"), ("2pass", "slow"), ("online", "fast")):
+            ((*texts, _),) = await new_client(url(hub), mode, [TALK])
+            finals = [message["text"] for message in texts if message["mode"] != "2pass-online"]
+            assert set("".join(finals).split()) == {wanted}
+
+
+async def test_pages_of_other_machines_are_refused_unless_they_are_named(hub: Serving) -> None:
+    async with connect(url(hub), origin=Origin("http://localhost:1337")) as socket:
+        await socket.send('{"is_speaking": false}')
+        assert (await receive(socket))["is_final"]
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(url(hub), origin=Origin("https://example.org"))
+    assert refused.value.response.status_code == 403
 
 
 async def test_clients_that_ask_for_tls_get_it(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from asr_hub.model import ProviderName
 from asr_hub.protocols.compat import deepgram, funasr, openai_realtime, openai_rest, vosk, wyoming
 from asr_hub.protocols.compat.ports import Compat, Models
 from asr_hub.protocols.jobs_port import UploadSettings
+from asr_hub.protocols.origins import OriginGate
 from asr_hub.telemetry import logs
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.dialects.wyoming_info import Model, Offer
@@ -67,7 +68,8 @@ async def dialects_of(
 
         def compat(protocol: str, *, keyless: str | None = None) -> Compat:
             door = entrance.door(protocol, keyless=keyless)
-            return Compat(hub=hub, door=door, models=models, files=decoders, limits=limits)
+            origins = config.server.origins
+            return Compat(hub=hub, door=door, models=models, files=decoders, limits=limits, origins=origins)
 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asr-hub-files-")))
         uploads = UploadSettings(folder=folder, max_bytes=MAX_FILE)
@@ -148,11 +150,13 @@ def _grpc_port(name: str) -> Any:
 
 
 def _vosk_port(settings: schema.DialectOnPort, compat: Compat, tls: Pair | None, stopping: asyncio.Event) -> Any:
-    return web_port(vosk.application(compat, stopping), settings, tls, name="vosk")
+    app = OriginGate(vosk.application(compat, stopping), compat.origins)
+    return web_port(app, settings, tls, name="vosk")
 
 
 def _funasr_port(settings: schema.DialectOnPort, compat: Compat, tls: Pair | None, stopping: asyncio.Event) -> Any:
-    return web_port(funasr.application(compat, stopping, policy=settings.partials), settings, tls, name="funasr")
+    app = OriginGate(funasr.application(compat, stopping, policy=settings.partials), compat.origins)
+    return web_port(app, settings, tls, name="funasr")
 
 
 @contextlib.asynccontextmanager

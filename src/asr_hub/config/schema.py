@@ -556,7 +556,8 @@ class FunAsrDialect(DialectOnPort):
     partials: Literal["final_only", "stable", "native"] = "final_only"
     """
     As for the other dialects. Clients in the mode `online` never see a whole final, so that what they were told wrong
-    stays wrong: by default they are told finals alone.
+    stays wrong: by default they are told finals alone. In the mode `2pass` a final takes the place of what was told
+    before, and `final_only` is taken for `stable`.
     """
 
 

@@ -81,3 +81,5 @@ class Compat(msgspec.Struct, frozen=True, kw_only=True):
     models: Models
     files: FilesPort
     limits: Limits
+    origins: tuple[str, ...] | None = None
+    """Of web pages that may use a port of its own; by default those of this machine."""
