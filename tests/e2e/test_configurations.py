@@ -32,8 +32,9 @@ ENVIRONMENT = {
     "funasr-streaming": {"ASR_HUB_FUNASR_STREAMING": str(MODELS / "tiny-paraformer-streaming")},
     "vosk": {"ASR_HUB_VOSK": str(MODELS / "tiny-vosk")},
     "sherpa-onnx": {"ASR_HUB_SHERPA": str(MODELS / "tiny-sherpa-paraformer-streaming")},
+    "existing-clients": {f"ASR_HUB_{name}_PORT": "0" for name in ("FUNASR", "VOSK", "WYOMING", "RIVA", "GOOGLE")},
 }
-"""Small models in place of published ones."""
+"""Small models in place of published ones, and free ports in place of usual ones."""
 
 
 @asynccontextmanager
@@ -114,6 +115,7 @@ def test_there_is_one_for_each_real_shape() -> None:
         "with-keys",
         "lose-no-word",
         "files",
+        "existing-clients",
     }
     engines = {"whisper", "whisper-gpu", "funasr", "funasr-streaming", "vosk", "sherpa-onnx", "transformers"}
     clouds = {"openai", "openai-realtime", "openai-compatible", "google"}
