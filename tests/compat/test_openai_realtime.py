@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import pytest_asyncio
 import soxr
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
@@ -28,7 +29,7 @@ from asr_hub.access.keys import new_key
 from asr_hub.app import Serving, serving
 from asr_hub.config.schema import Config
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 RATE = 24_000
 WORDS = ["one", "two", "three", "four", "five"]
@@ -52,6 +53,13 @@ TURN = [
 
 def hub_with(settings: dict[str, Any] | None = None, **sections: Any) -> Config:
     return scripted({"transcript": WORDS, **(settings or {})}, **sections)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hub() -> AsyncIterator[Serving]:
+    """The hub of those tests that need no other."""
+    async with serving(hub_with()) as running:
+        yield running
 
 
 @asynccontextmanager
@@ -94,8 +102,8 @@ def without_deltas(events: Iterable[dict[str, Any]]) -> list[str]:
     return [event["type"] for event in events if event["type"] != DELTA]
 
 
-async def test_python_with_turns_of_the_server() -> None:
-    async with serving(hub_with()) as hub, connected(hub) as connection:
+async def test_python_with_turns_of_the_server(hub: Serving) -> None:
+    async with connected(hub) as connection:
         session = await configure(connection, transcription={"model": "whisper-1", "language": "en"})
         assert session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
         await say(connection, SPOKEN)
@@ -110,15 +118,15 @@ async def test_python_with_turns_of_the_server() -> None:
         assert len({event["event_id"] for event in events}) == len(events)
 
 
-async def test_the_next_item_names_the_one_before() -> None:
-    async with serving(hub_with()) as hub, connected(hub) as connection:
+async def test_the_next_item_names_the_one_before(hub: Serving) -> None:
+    async with connected(hub) as connection:
         await say(connection, SPOKEN * 2)
         first, second = of(await until_told(connection, COMPLETED, times=2), "input_audio_buffer.committed")
         assert (first["previous_item_id"], second["previous_item_id"]) == (None, first["item_id"])
 
 
-async def test_without_turns_everything_up_to_the_commit_is_one_item() -> None:
-    async with serving(hub_with()) as hub, connected(hub) as connection:
+async def test_without_turns_everything_up_to_the_commit_is_one_item(hub: Serving) -> None:
+    async with connected(hub) as connection:
         assert (await configure(connection, turn_detection=None))["audio"]["input"]["turn_detection"] is None
         await say(connection, SPOKEN * 2)
         await connection.input_audio_buffer.commit()
@@ -135,8 +143,8 @@ async def test_without_turns_everything_up_to_the_commit_is_one_item() -> None:
 
 
 @pytest.mark.parametrize("turns", [True, False])
-async def test_a_commit_of_nothing_is_answered(turns: bool) -> None:
-    async with serving(hub_with()) as hub, connected(hub) as connection:
+async def test_a_commit_of_nothing_is_answered(hub: Serving, turns: bool) -> None:
+    async with connected(hub) as connection:
         if not turns:
             await configure(connection, turn_detection=None)
         for pcm in (b"", silence(0.3, rate=RATE)):
@@ -147,8 +155,8 @@ async def test_a_commit_of_nothing_is_answered(turns: bool) -> None:
             assert (events[-1]["transcript"], events[-1]["usage"]["seconds"]) == ("", 0)
 
 
-async def test_a_commit_ends_an_utterance_at_once() -> None:
-    async with serving(hub_with()) as hub, connected(hub) as connection:
+async def test_a_commit_ends_an_utterance_at_once(hub: Serving) -> None:
+    async with connected(hub) as connection:
         await say(connection, SPOKEN[: len(SPOKEN) // 2])
         await connection.input_audio_buffer.commit()
         events = await until_told(connection, COMPLETED)
@@ -157,8 +165,8 @@ async def test_a_commit_ends_an_utterance_at_once() -> None:
 
 
 @pytest.mark.parametrize("turns", [True, False])
-async def test_what_is_cleared_gets_no_transcript(turns: bool) -> None:
-    async with serving(hub_with()) as hub, connected(hub) as connection:
+async def test_what_is_cleared_gets_no_transcript(hub: Serving, turns: bool) -> None:
+    async with connected(hub) as connection:
         if not turns:
             await configure(connection, turn_detection=None)
         await say(connection, SPOKEN[: len(SPOKEN) // 2])
@@ -169,8 +177,8 @@ async def test_what_is_cleared_gets_no_transcript(turns: bool) -> None:
         assert (len(of(events, "input_audio_buffer.committed")), events[-1]["transcript"]) == (1, "")
 
 
-async def test_what_was_committed_before_a_clear_keeps_its_transcript() -> None:
-    async with serving(hub_with()) as hub, connected(hub) as connection:
+async def test_what_was_committed_before_a_clear_keeps_its_transcript(hub: Serving) -> None:
+    async with connected(hub) as connection:
         await configure(connection, turn_detection=None)
         await say(connection, SPOKEN)
         await connection.input_audio_buffer.commit()
@@ -182,11 +190,11 @@ async def test_what_was_committed_before_a_clear_keeps_its_transcript() -> None:
 
 
 @pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
-async def test_audio_of_telephones(kind: str) -> None:
+async def test_audio_of_telephones(hub: Serving, kind: str) -> None:
     # 0x2A and 0xAA are loud in both; 0xFF and 0xD5 are silence.
     quiet = b"\xff" if kind == "audio/pcmu" else b"\xd5"
     spoken = quiet * 4000 + b"\x2a\x2a\x2a\x2a\xaa\xaa\xaa\xaa" * 1000 + quiet * 8000
-    async with serving(hub_with()) as hub, connected(hub) as connection:
+    async with connected(hub) as connection:
         session = await configure(connection, format={"type": kind})
         assert session["audio"]["input"]["format"] == {"type": kind}
         await say(connection, spoken, step=801)
@@ -196,16 +204,16 @@ async def test_audio_of_telephones(kind: str) -> None:
         assert "three four five" in events[-1]["transcript"]
 
 
-async def test_audio_before_the_first_settings_is_heard() -> None:
-    async with serving(hub_with()) as hub, connected(hub) as connection:
+async def test_audio_before_the_first_settings_is_heard(hub: Serving) -> None:
+    async with connected(hub) as connection:
         await say(connection, SPOKEN[: len(SPOKEN) // 2], step=4801)
         await configure(connection, transcription={"model": "gpt-4o-transcribe", "keywords": ["Zermatt"]})
         await say(connection, SPOKEN[len(SPOKEN) // 2 :])
         assert (await until_told(connection, COMPLETED))[-1]["transcript"] == TRANSCRIPT
 
 
-async def test_what_the_hub_does_not_know_is_no_error() -> None:
-    async with serving(hub_with()) as hub, connected(hub, model="gpt-realtime") as connection:
+async def test_what_the_hub_does_not_know_is_no_error(hub: Serving) -> None:
+    async with connected(hub, model="gpt-realtime") as connection:
         session = await configure(
             connection,
             turn_detection={"type": "semantic_vad", "eagerness": "low", "invented": {"a": [1]}},
@@ -250,22 +258,21 @@ async def test_an_engine_that_fails_is_told_for_the_item() -> None:
         assert (await until_told(connection, COMPLETED))[-1]["transcript"] == ""
 
 
-async def test_a_client_that_goes_is_heard_to_its_end_and_its_session_goes() -> None:
-    async with serving(hub_with()) as hub:
-        async with connected(hub) as connection:
-            session = await configure(connection)
-            await say(connection, SPOKEN[: len(SPOKEN) // 2])
-            await until_told(connection, "input_audio_buffer.speech_started")
-            viewer = Client.attaching(hub.stream_url, session["id"], role="viewer")
-            await viewer.connect()
-        await viewer.wait_for("closed")
-        await viewer.cut()
-        assert viewer.of("final")[0]["hypothesis"]["text"].startswith("three four")
-        await until_empty(hub.hub)
+async def test_a_client_that_goes_is_heard_to_its_end_and_its_session_goes(hub: Serving) -> None:
+    async with connected(hub) as connection:
+        session = await configure(connection)
+        await say(connection, SPOKEN[: len(SPOKEN) // 2])
+        await until_told(connection, "input_audio_buffer.speech_started")
+        viewer = Client.attaching(hub.stream_url, session["id"], role="viewer")
+        await viewer.connect()
+    await viewer.wait_for("closed")
+    await viewer.cut()
+    assert viewer.of("final")[0]["hypothesis"]["text"].startswith("three four")
+    await until_empty(hub.hub)
 
 
-async def test_a_session_is_watched_by_others() -> None:
-    async with serving(hub_with()) as hub, connected(hub) as connection, httpx.AsyncClient(trust_env=False) as http:
+async def test_a_session_is_watched_by_others(hub: Serving) -> None:
+    async with connected(hub) as connection, httpx.AsyncClient(trust_env=False) as http:
         session = await configure(connection)
         async with http.stream("GET", f"{hub.url}/v1/sessions/{session['id']}/events") as stream:
             await say(connection, SPOKEN)
@@ -357,9 +364,7 @@ async def test_javascript_over_tls(kind: str, tmp_path: Path) -> None:
 async def test_pocketsphinx_hears_a_real_clip() -> None:
     spoken = clip("goforward.raw").pcm()
     pcm = soxr.resample(np.frombuffer(spoken, np.int16), 16_000, RATE).tobytes()
-    config = Config.model_validate(
-        {"provider": "sphinx", "providers": {"sphinx": {"kind": "pocketsphinx"}}, "server": {"port": 0}}
-    )
+    config = scripted(provider="sphinx", providers={"sphinx": {"kind": "pocketsphinx"}})
     async with serving(config) as hub, connected(hub) as connection:
         await configure(connection, transcription={"model": "whisper-1", "language": "en"}, turn_detection=None)
         await say(connection, pcm)

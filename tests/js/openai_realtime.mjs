@@ -1,12 +1,14 @@
 // A client of the hub with npm's openai: prints, as JSON, every event that it was told.
 //   node openai_realtime.mjs BASE_URL KEY ws|browser|plain [MODEL]
-// `plain` is a browser's client without TLS.
+// `browser` is the client that has no headers, with npm's ws for the WebSocket of a browser; `plain` is that without TLS.
 import OpenAI from "openai";
 import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
+import { WebSocket } from "ws";
 
 const [baseURL, apiKey, kind, model = "gpt-realtime"] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey });
+globalThis.WebSocket ??= WebSocket;
 const onURL = (url) => {
   if (kind === "plain") url.protocol = "ws:";
 };
