@@ -38,7 +38,7 @@ from asr_hub.telemetry import logs
 
 _log = logs.get("asr_hub.app")
 
-PACKAGES = ("dbos", "sqlalchemy", "python_multipart")
+PACKAGES = ("dbos", "sqlalchemy")
 """Of the extra `asr-hub[jobs]`."""
 
 

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 
-from asr_hub.errors import Overloaded, ProtocolError, ProviderUnavailable, TooLarge, UnsupportedAudio
+from asr_hub.errors import Overloaded, ProtocolError, TooLarge, UnsupportedAudio
 from asr_hub.protocols.file_names import shown_name
 from asr_hub.protocols.jobs_port import Upload, UploadSettings
 
 if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks, MultipartParser
+    from python_multipart.multipart import MultipartCallbacks
 
 AUDIO = "audio"
 """The part of a job's form that is the file."""
@@ -228,8 +230,6 @@ class _Parts:
         # What follows the last boundary is nobody's.
         if self._is_over:
             return
-        from python_multipart.exceptions import FormParserError
-
         try:
             self._parser.write(data)
         except FormParserError as exc:
@@ -243,9 +243,6 @@ class _Parts:
             raise ProtocolError(f"the form has no file; send it as `{self._audio}`", code="missing-audio")
 
     def _made(self, boundary: bytes) -> MultipartParser:
-        from python_multipart.exceptions import FormParserError
-        from python_multipart.multipart import MultipartParser
-
         callbacks: MultipartCallbacks = {
             "on_part_begin": self._begun,
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
@@ -277,8 +274,6 @@ class _Parts:
         self._header_value.clear()
 
     def _named(self) -> None:
-        from python_multipart.multipart import parse_options_header
-
         kind, options = parse_options_header(self._disposition)
         if kind != b"form-data" or b"name" not in options:
             raise _bad_form("a part has no name")
@@ -353,14 +348,6 @@ def _no_room(exc: OSError) -> Overloaded:
 
 def _boundary(headers: Mapping[str, str], audio: str) -> bytes:
     """Of the parts of the form. Raises UnsupportedAudio, ProtocolError."""
-    try:
-        from python_multipart.multipart import parse_options_header
-    except ImportError as exc:
-        raise ProviderUnavailable(
-            f"files need {exc.name}, which is not here: pip install 'asr-hub[jobs]'",
-            code="jobs-unavailable",
-            retryable=False,
-        ) from None
     encoding = headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnsupportedAudio(f"the body is encoded with {encoding[:32]!r}; send it as it is", code="not-a-form")

@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 from fastapi import Request
 
 from asr_hub.access.grant import Grant
-from asr_hub.model import HUB_RATE, Hypothesis
-from asr_hub.protocols.compat.hearing import hear_file
+from asr_hub.model import HUB_RATE
+from asr_hub.protocols.compat.hearing import Taken, hear_file
 from asr_hub.protocols.compat.ports import Compat
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.jobs_upload import Body, Uploads
 from asr_hub.wire.dialects.deepgram_file import Heard
-from asr_hub.wire.messages import AnyServerMessage, Final, Ready, Revision, Start
-
-
-class Taken:
-    """What a session says of a file: the newest reading of each utterance."""
-
-    def __init__(self) -> None:
-        self.session = ""
-        self.provider = ""
-        self._readings: dict[int, Hypothesis] = {}
-
-    @property
-    def readings(self) -> tuple[Hypothesis, ...]:
-        """In the order of the utterances."""
-        return tuple(self._readings[number] for number in sorted(self._readings))
-
-    async def tell(self, message: AnyServerMessage) -> None:
-        match message:
-            case Ready():
-                self.session, self.provider = message.session, message.provider
-            case Final() | Revision():
-                self._readings[message.utterance] = message.hypothesis
-            case _:
-                pass
+from asr_hub.wire.messages import Start
 
 
 class WholeFiles:
@@ -67,7 +43,7 @@ class WholeFiles:
                     taken.tell,
                     limits=compat.limits,
                     stopping=self._stopping,
-                    gone=partial(_gone, request),
+                    receive=request.receive,
                 )
             finally:
                 dialogue.leave()
@@ -79,9 +55,3 @@ class WholeFiles:
             duration_ms=samples * 1000 // HUB_RATE,
             readings=taken.readings,
         )
-
-
-async def _gone(request: Request) -> None:
-    """Returns when the client is gone, whose request has come whole."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

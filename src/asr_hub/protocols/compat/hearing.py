@@ -7,14 +7,39 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
+from starlette.types import Receive
 
 from asr_hub.errors import Conflict, HubError, Overloaded, UnsupportedAudio, error_of, unwrapped
+from asr_hub.model import Hypothesis
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.wire.conversation import Limits
-from asr_hub.wire.messages import AnyServerMessage, Close, Closed, Error
+from asr_hub.wire.messages import AnyServerMessage, Close, Closed, Error, Final, Ready, Revision
 
 CUT_OFF = "truncated-audio"
 """The error that comes after all the samples of a file that breaks off: what was said until there is worth having."""
+
+
+class Taken:
+    """What a session says of a file: the newest reading of each utterance."""
+
+    def __init__(self) -> None:
+        self.session = ""
+        self.provider = ""
+        self._readings: dict[int, Hypothesis] = {}
+
+    @property
+    def readings(self) -> tuple[Hypothesis, ...]:
+        """In the order of the utterances."""
+        return tuple(self._readings[number] for number in sorted(self._readings))
+
+    async def tell(self, message: AnyServerMessage) -> None:
+        match message:
+            case Ready():
+                self.session, self.provider = message.session, message.provider
+            case Final() | Revision():
+                self._readings[message.utterance] = message.hypothesis
+            case _:
+                pass
 
 
 async def hear_file(
@@ -24,14 +49,14 @@ async def hear_file(
     *,
     limits: Limits,
     stopping: asyncio.Event,
-    gone: Callable[[], Awaitable[None]],
+    receive: Receive,
 ) -> int:
     """
     Hear the samples in a session that was started, as fast as it has room, and tell all that it says, `Ready` first.
 
-    Returns how many samples per channel were heard. `gone` returns when the client is gone, which ends the session at
-    once, as whatever ends this does. Raises HubError, also where the engine failed on an utterance: an answer that
-    lacks words nobody knows of is no answer. ConnectionResetError: the client is gone.
+    Returns how many samples per channel were heard. `receive` is that of the request, which has come whole: a client
+    that goes away ends the session at once, as whatever ends this does. Raises HubError, also where the engine failed
+    on an utterance: an answer that lacks words nobody knows of is no answer. ConnectionResetError: the client is gone.
     """
     try:
         with unwrapped():
@@ -39,7 +64,7 @@ async def hear_file(
                 others = (
                     group.create_task(_speak(dialogue, samples, limits.max_audio_bytes), name="file: speak"),
                     group.create_task(_stop(stopping), name="file: stop"),
-                    group.create_task(_leave(gone), name="file: client"),
+                    group.create_task(_leave(receive), name="file: client"),
                 )
                 heard = await _collect(dialogue, tell)
                 for other in others:
@@ -67,8 +92,9 @@ async def _stop(stopping: asyncio.Event) -> None:
     raise Overloaded("the hub restarts; ask again", code="shutting-down", retry_after=1.0)
 
 
-async def _leave(gone: Callable[[], Awaitable[None]]) -> None:
-    await gone()
+async def _leave(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
     raise ConnectionResetError("the client is gone")
 
 

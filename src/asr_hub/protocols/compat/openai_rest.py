@@ -11,7 +11,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -23,9 +23,9 @@ from starlette.types import Receive, Scope, Send
 
 from asr_hub.access.grant import Grant
 from asr_hub.errors import HubError, NotFound, ProtocolError, SlowClient
-from asr_hub.model import HUB_RATE, Hypothesis, Pass
+from asr_hub.model import HUB_RATE, Pass
 from asr_hub.protocols.admission import admitted, secret_of
-from asr_hub.protocols.compat.hearing import give_up, hear_file
+from asr_hub.protocols.compat.hearing import Taken, give_up, hear_file
 from asr_hub.protocols.compat.ports import Compat
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.early_answer import EarlyAnswer
@@ -37,7 +37,7 @@ from asr_hub.wire.dialects.growing import Policy
 from asr_hub.wire.dialects.openai_rest import SENT, Asked, asked
 from asr_hub.wire.dialects.openai_rest_answers import Deltas, Spoken, Task
 from asr_hub.wire.dialects.spacing import joined
-from asr_hub.wire.messages import AnyServerMessage, Final, Ready, Revision, Start
+from asr_hub.wire.messages import AnyServerMessage, Start
 
 LINGER_S = 5.0
 """Seconds that the body of a refused request is read on, so that its client sees why."""
@@ -131,7 +131,7 @@ class _Files:
                 hearing = await self._begun(form, wanted, task, grant, stack)
                 if wanted.is_streamed and task == "transcribe":
                     return _Events(hearing, Deltas(self._policy), stack.pop_all())
-                spoken = await hearing.heard(_nothing, lambda: _gone(request.receive))
+                spoken = await hearing.heard(_nothing, request.receive)
                 return await asyncio.to_thread(_answer, hearing, spoken)
         except (ClientDisconnect, ConnectionResetError):
             # There is nobody to tell.
@@ -195,28 +195,15 @@ class _Hearing:
         self._samples = samples
         self._compat = compat
         self._stopping = stopping
-        self._readings: dict[int, Hypothesis] = {}
-        self._provider = ""
+        self._taken = Taken()
         attachment = dialogue.attachment
         self.session = str(attachment.session) if attachment is not None else ""
 
-    async def heard(
-        self,
-        tell: Callable[[AnyServerMessage], Coroutine[Any, Any, None]],
-        gone: Callable[[], Coroutine[Any, Any, None]],
-    ) -> Spoken:
+    async def heard(self, tell: Callable[[AnyServerMessage], Awaitable[None]], receive: Receive) -> Spoken:
         """Hear it to its end, and tell all that is said meanwhile. Raises as `hear_file` does."""
 
         async def take(message: AnyServerMessage) -> None:
-            match message:
-                case Ready(provider=provider):
-                    self._provider = provider
-                case Final(utterance=utterance, hypothesis=hypothesis):
-                    self._readings[utterance] = hypothesis
-                case Revision(utterance=utterance, hypothesis=hypothesis):
-                    self._readings[utterance] = hypothesis
-                case _:
-                    pass
+            await self._taken.tell(message)
             await tell(message)
 
         samples = await hear_file(
@@ -225,17 +212,17 @@ class _Hearing:
             take,
             limits=self._compat.limits,
             stopping=self._stopping,
-            gone=gone,
+            receive=receive,
         )
         return await asyncio.to_thread(self._spoken, samples)
 
     def _spoken(self, samples: int) -> Spoken:
-        readings = tuple(hypothesis for _, hypothesis in sorted(self._readings.items()))
+        readings = self._taken.readings
         found = dict.fromkeys(one.language for one in readings if one.language is not None and one.text)
         languages = tuple(found) or ((self.wanted.language,) if self.wanted.language is not None else ())
         self.transcript = Transcript(
             source=self.transcript.source,
-            provider=self._provider,
+            provider=self._taken.provider,
             duration_ms=samples * 1000 // HUB_RATE,
             hypotheses=readings,
             language=next(iter(languages), None),
@@ -276,7 +263,7 @@ class _Events(Response):
         async with self._stack:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             try:
-                spoken = await self._hearing.heard(tell, lambda: _gone(receive))
+                spoken = await self._hearing.heard(tell, receive)
                 are_turns = self._hearing.wanted.response_format == "diarized_json"
                 last = b"".join(self._deltas.done(spoken, are_turns=are_turns))
             except (ConnectionResetError, SlowClient):
@@ -310,12 +297,6 @@ def _json(body: dict[str, Any], headers: dict[str, str] | None = None) -> Respon
 def _refused(error: HubError) -> Response:
     number, headers, body = answers.refusal(error)
     return Response(body, number, headers, "application/json")
-
-
-async def _gone(receive: Receive) -> None:
-    """Returns when the client has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _nothing(message: AnyServerMessage) -> None:
