@@ -26,7 +26,6 @@ from asr_hub.providers.base import Provider, RecognitionOptions
 from asr_hub.store.event import Event
 from asr_hub.store.slices.sessions import (
     LanguageIdentified,
-    Phase,
     Session,
     SessionClosed,
     SessionWarned,
@@ -349,7 +348,7 @@ class Recogniser:
 
     def _is_armed(self) -> bool:
         record = self._around.record(self._session)
-        return record is not None and record.phase is Phase.ARMED
+        return record is not None and record.is_armed
 
     def _announce(self, utterance: Utterance) -> None:
         self._numbers += 1

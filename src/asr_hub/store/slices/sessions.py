@@ -157,6 +157,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     waits: bool = False
     """For a wake word: at first, and again after each time that it was awake."""
+    is_armed: bool = False
+    """It waits for one now. A session that closes knows it too, of what was said before."""
     utterance: int = 0
     """The number of the latest utterance, from 1; 0 before the first."""
     pending: tuple[int, ...] = ()
@@ -278,6 +280,7 @@ def _opened(event: SessionOpened) -> Session:
         levels=event.levels,
         phase=Phase.ARMED if event.armed else Phase.IDLE,
         waits=event.armed,
+        is_armed=event.armed,
         principal=event.principal,
         wait_for=event.wait_for,
         is_routed=event.is_routed,
@@ -353,12 +356,13 @@ def _audio_taken(session: Session, event: AudioTaken) -> Session:
 @sessions.updates(WakeWordHeard)
 def _wake_word_heard(session: Session, event: WakeWordHeard) -> Session:
     phase = _next_phase(session, event, "WakeWordHeard")
-    return replace(session, phase=phase, heard_ms=max(session.heard_ms, event.audio_ms), updated_at=event.at)
+    heard_ms = max(session.heard_ms, event.audio_ms)
+    return replace(session, phase=phase, is_armed=False, heard_ms=heard_ms, updated_at=event.at)
 
 
 @sessions.updates(SessionArmed)
 def _armed(session: Session, event: SessionArmed) -> Session:
-    return replace(session, phase=_next_phase(session, event, "SessionArmed"), updated_at=event.at)
+    return replace(session, phase=_next_phase(session, event, "SessionArmed"), is_armed=True, updated_at=event.at)
 
 
 @sessions.updates(SpeechStarted)
