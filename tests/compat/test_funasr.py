@@ -8,6 +8,7 @@ import os
 import ssl
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,21 @@ async def test_pages_of_other_machines_are_refused_unless_they_are_named(hub: Se
     assert refused.value.response.status_code == 403
 
 
+async def test_a_hub_that_goes_down_says_so() -> None:
+    async with AsyncExitStack() as stack:
+        hub = await stack.enter_async_context(serving(scripted(dialects=PORT)))
+        async with connect(url(hub)) as socket:
+            await send(socket, "offline", TALK)
+            await (await socket.ping())
+            await stack.aclose()
+            told = await receive(socket)
+            assert (told["is_end"], told["is_final"]) == (True, False)
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1012
+
+
 async def test_clients_that_ask_for_tls_get_it(tmp_path: Path) -> None:
     pair = self_signed(["127.0.0.1"])
     (tmp_path / "both.pem").write_bytes(pair.key + pair.certificate)
@@ -276,6 +292,16 @@ async def test_a_wrong_key_is_refused_before_the_handshake() -> None:
         headers = {"Authorization": f"Bearer; {key.secret}"}
         async with connect(url(hub), additional_headers=headers) as socket:
             await socket.send(first("offline"))
+
+
+async def test_the_package_funasr_client_merges_finals_and_their_times(hub: Serving, tmp_path: Path) -> None:
+    client = pytest.importorskip("funasr_client.file_asr", reason="pip install funasr-client")
+    (tmp_path / "talk.wav").write_bytes(wav(TALK))
+    merged = await client.async_file_asr(tmp_path / "talk.wav", url(hub), "2pass", hotwords={"alpha": 20})
+    expected = [word for final in await native(hub) for word in final["words"]]
+    assert merged["text"].split() == [word["text"] for word in expected]
+    assert merged["timestamp"] == [[word["start"], word["end"]] for word in expected]
+    assert merged["wav_name"] == "talk.wav"
 
 
 @pytest.mark.skipif("FUNASR_CLIENT" not in os.environ, reason="FUNASR_CLIENT names no funasr_wss_client.py")
