@@ -76,8 +76,9 @@ async def connected(
 
 async def configure(connection: AsyncRealtimeConnection, **given: Any) -> dict[str, Any]:
     """Change settings of the input; the session as the hub says it is."""
-    await connection.session.update(session={"type": "transcription", "audio": {"input": given}})  # type: ignore[typeddict-item]
-    return (await until_told(connection, "session.updated"))[-1]["session"]  # type: ignore[no-any-return]
+    session: Any = {"type": "transcription", "audio": {"input": given}}
+    await connection.session.update(session=session)
+    return (await until_told(connection, "session.updated"))[-1]["session"]
 
 
 async def say(connection: AsyncRealtimeConnection, pcm: bytes, *, step: int = 4800) -> None:
@@ -237,11 +238,11 @@ async def test_what_is_wrong_is_told_and_changes_nothing() -> None:
             ({"type": "response.create"}, "type"),
         ]
         for number, (event, param) in enumerate(wrong):
-            await connection.send({**event, "event_id": f"mine-{number}"})  # type: ignore[arg-type]
+            await connection.send({**event, "event_id": f"mine-{number}"})
             error = (await until_told(connection, "error"))[-1]["error"]
-            assert error["type"] == "invalid_request_error"
+            assert (error["type"], error["event_id"]) == ("invalid_request_error", f"mine-{number}")
             assert error["param"].startswith(param)
-        await connection.session.update(session={"audio": {"input": {"transcription": {"model": "x"}}}}, event_id="m")  # type: ignore[typeddict-item]
+        await connection.session.update(session={"audio": {"input": {"transcription": {"model": "x"}}}}, event_id="m")
         error = (await until_told(connection, "error"))[-1]["error"]
         assert (error["code"], error["event_id"]) == ("model_not_found", "m")
         await configure(connection, transcription={"model": "scripted"})
@@ -295,7 +296,7 @@ async def test_wrong_keys_and_those_of_browsers() -> None:
         assert json.loads(refused.value.response.body)["error"]["type"] == "invalid_request_error"
         async with AsyncOpenAI(base_url=f"{hub.url}/v1", api_key=key.secret, max_retries=0) as client:
             made = await client.realtime.client_secrets.create(
-                session={"type": "transcription", "audio": {"input": {"turn_detection": None}}},  # type: ignore[typeddict-item]
+                session={"type": "transcription", "audio": {"input": {"turn_detection": None}}},
                 expires_after={"anchor": "created_at", "seconds": 7200},
             )
         url = f"{hub.url.replace('http', 'ws')}/v1/realtime"

@@ -91,7 +91,11 @@ class Realtime:
 
     def receive_text(self, text: str) -> Sequence[Step]:
         self._before, self._cause, self._is_taken = None, None, False
-        event = _read(text)
+        try:
+            event = _decoder.decode(text)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            self._cause = _id_of(text)
+            raise _unreadable(exc) from None
         self._cause = event.event_id
         match event:
             case Append(audio):
@@ -207,20 +211,28 @@ class Realtime:
         return tuple(self._events.session("session.updated", name, self._session) for _ in range(owed))
 
 
-def _read(text: str) -> Update | Append | Commit | ClearBuffer:
-    """An event of the client. Raises ProtocolError."""
+def _unreadable(exc: msgspec.DecodeError | RecursionError) -> ProtocolError:
+    match exc:
+        case msgspec.ValidationError():
+            reason, _, path = str(exc).partition(" - at `$")
+            message = f"an event cannot be read: {reason}; a transcription session has {_EVENTS}"
+            return BadField(message, param=path.strip("`.") or "type")
+        case RecursionError():
+            return ProtocolError("a text frame is nested too deeply; no event is", code="invalid-json")
+        case _:
+            return ProtocolError(f"a text frame is not JSON: {exc}", code="invalid-json")
+
+
+def _id_of(text: str) -> str | None:
+    """The id of an event that cannot be read otherwise, where it has one."""
     try:
-        return _decoder.decode(text)
-    except msgspec.ValidationError as exc:
-        reason, _, path = str(exc).partition(" - at `$")
-        param = path.strip("`.") or "type"
-        raise BadField(
-            f"an event cannot be read: {reason}; a transcription session has {_EVENTS}", param=param
-        ) from None
-    except msgspec.DecodeError as exc:
-        raise ProtocolError(f"a text frame is not JSON: {exc}", code="invalid-json") from None
-    except RecursionError:
-        raise ProtocolError("a text frame is nested too deeply; no event is", code="invalid-json") from None
+        return msgspec.json.decode(text, type=_Named).event_id
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+class _Named(msgspec.Struct, frozen=True):
+    event_id: str | None = None
 
 
 _decoder: msgspec.json.Decoder[Update | Append | Commit | ClearBuffer] = msgspec.json.Decoder(
