@@ -24,8 +24,8 @@ CHUNK = 2048
 
 
 async def load_info(port: int) -> Info:
-    """What it does when the integration is set up: a second for the answer."""
-    async with asyncio.timeout(1), AsyncTcpClient("127.0.0.1", port) as client:
+    """What it does when the integration is set up. It gives the answer a second, and tries three times."""
+    async with connected(port) as client:
         await client.write_event(Describe().event())
         while True:
             event = await client.read_event()

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from httpx_sse import aconnect_sse
 from tests import home_assistant as ha
 from tests.home_assistant import AsyncTcpClient, AudioChunk, AudioStart, AudioStop, Describe, Detect, Event, Transcribe
@@ -36,7 +37,7 @@ from asr_hub.store.slices.sessions import Session, select_sessions
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.dialects.wyoming_info import Offer
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 PORT = {"wyoming": {"port": 0}}
 COMMAND = silence(0.3) + tone(0.8) + silence(0.5)
@@ -48,10 +49,17 @@ def port(hub: Serving) -> int:
     return hub.dialects["wyoming"]
 
 
-@pytest.fixture
-async def hub() -> AsyncIterator[Serving]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[Serving]:
     async with serving(scripted(dialects=PORT)) as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def hub(shared: Serving) -> Serving:
+    """One for all tests, which leave no session in it."""
+    await until_empty(shared.hub)
+    return shared
 
 
 async def native(hub: Serving, pcm: bytes, **start: Any) -> str:
@@ -192,23 +200,20 @@ async def test_an_engine_that_fails_is_an_error() -> None:
 
 
 class TestWakeWords:
-    SAYING = ("no", "no", "no", "no", "computer", "lights", "on", "please")
-
-    async def test_one_is_told_with_its_time(self) -> None:
-        async with serving(scripted({"transcript": self.SAYING}, dialects=PORT, **WAKE)) as hub:
-            found = await ha.wake_word(port(hub), silence(0.6) + tone(2.0), "computer")
+    async def test_one_is_told_with_its_time_and_another_or_none_at_the_end(self) -> None:
+        words = ("no", "no", "no", "no", "computer", "lights", "on", "please")
+        async with serving(scripted({"transcript": words}, dialects=PORT, **WAKE)) as hub:
+            pcm = silence(0.6) + tone(2.0)
+            found = await ha.wake_word(port(hub), pcm, "computer")
             assert found is not None
             assert found.name == "computer"
             assert found.timestamp is not None
             assert 800 <= found.timestamp <= 1200
+            assert await ha.wake_word(port(hub), pcm, "hey hub") is None
+            assert await ha.wake_word(port(hub), silence(0.5), None) is None
             await until_empty(hub.hub)
 
-    async def test_another_one_or_none_is_told_at_the_end(self) -> None:
-        async with serving(scripted({"transcript": self.SAYING}, dialects=PORT, **WAKE)) as hub:
-            assert await ha.wake_word(port(hub), silence(0.6) + tone(2.0), "hey hub") is None
-            assert await ha.wake_word(port(hub), silence(0.5), None) is None
-
-    async def test_it_is_listened_for_again(self) -> None:
+    async def test_it_is_listened_for_again_and_a_command_needs_none_however_long_one_waits_before_it(self) -> None:
         words = ("no", "no", "no", "computer", "no")
         async with serving(scripted({"transcript": words}, dialects=PORT, **WAKE)) as hub:
             async with ha.connected(port(hub)) as client:
@@ -218,11 +223,9 @@ class TestWakeWords:
                         await client.write_event(AudioChunk(16000, 2, 1, audio).event())
                     await ha.until(client, "detection")
                 await client.write_event(AudioStop().event())
-            await until_empty(hub.hub)
-
-    async def test_a_command_needs_none_however_long_one_waits_before_it(self) -> None:
-        async with serving(scripted(dialects=PORT, **WAKE)) as hub:
-            assert await transcript(hub, COMMAND)
+                await client.write_event(Transcribe().event())
+                await ha.stream(client, COMMAND)
+                assert ha.text_of(await ha.until(client, "transcript-stop"))
             assert await transcript(hub, silence(6.0) + COMMAND)
 
     async def test_without_one_in_the_configuration_it_is_an_error(self, hub: Serving) -> None:

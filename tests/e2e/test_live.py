@@ -331,6 +331,17 @@ async def test_a_wake_word_lets_the_rest_of_the_utterance_through() -> None:
         await until(hub.hub, lambda state: all(s.phase is Phase.ARMED for s in select_sessions(state)))
 
 
+async def test_without_the_wake_word_nothing_is_heard_when_the_session_closes_either() -> None:
+    config = Config.model_validate(
+        {**scripted().model_dump(), "wake_word": {"provider": "scripted", "phrases": ["computer"]}}
+    )
+    async with serving(config) as hub, Client(hub.stream_url) as client:
+        await speak(client, silence(0.4) + tone(1.4))
+        await client.send({"type": "close"})
+        await client.wait_for("closed")
+        assert not [final for final in client.of("final") if final["hypothesis"]["text"]]
+
+
 @pytest.mark.engine
 async def test_a_hotword_nobody_can_pronounce_is_told_and_the_others_help() -> None:
     config = Config.model_validate(

@@ -191,8 +191,12 @@ def _wyoming_offer(config: Config, hub: Hub, models: Models) -> Offer:
             # It has not started yet, or was taken out of the configuration.
             return ()
 
+    def hears(model: str) -> bool:
+        provider = models.provider(model) or hub.default
+        return provider == hub.default or config.wake_word is None or provider != config.wake_word.provider
+
     # Home Assistant names no model: the one it gets stands first.
-    names = sorted(models.names, key=lambda name: (models.provider(name) or hub.default) != hub.default)
+    names = sorted(filter(hears, models.names), key=lambda name: (models.provider(name) or hub.default) != hub.default)
     return Offer(
         version=__version__,
         models=tuple(Model(name, languages(name)) for name in names),
