@@ -69,7 +69,7 @@ class SecretWanted(msgspec.Struct, frozen=True):
 
 def router(compat: Compat, tokens: SecretsPort, *, prefix: str, policy: Policy, stopping: asyncio.Event) -> APIRouter:
     """Both, below `prefix`."""
-    api = APIRouter(prefix=f"{prefix}/v1/realtime", tags=["openai"])
+    api = APIRouter(prefix=f"{prefix}/v1/realtime", tags=["openai"], include_in_schema=False)
     prepared: OrderedDict[str, Session] = OrderedDict()
 
     @api.websocket("")
