@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_hub.errors import HubError, NotFound, Overloaded, ProtocolError, ProviderError
-from asr_hub.model import AudioFormat, Encoding, EndpointReason, Hypothesis, Role, SessionId, Word
+from asr_hub.model import AudioFormat, Encoding, EndpointReason, Hypothesis, Pass, Role, SessionId, Word
 from asr_hub.wire.dialects.codec import Audio, Binary, Encoded, HangUp, Reply, Step
 from asr_hub.wire.dialects.recognizing import HALF_CLOSED, Asked, Happening, Recognizing, Result, Whole
 from asr_hub.wire.messages import (
@@ -160,7 +160,7 @@ def test_a_single_utterance_ends_the_call_and_what_is_said_after_it_is_not_heard
 def test_a_whole_request_is_answered_when_all_is_heard() -> None:
     one = codec(is_whole=True)
     steps = one.receive_binary(asked(events=True, interim=True) + b"\0" + PCM)
-    assert steps == (Start(partials=False), Audio(PCM), Close())
+    assert steps == (Start(partials=False, wait_for=Pass.CORRECTED), Audio(PCM), Close())
     assert one.tell(SpeechStarted(utterance=1, at=10)) == ()
     assert [one.tell(final(text)) for text in ("a", "b")] == [(), ()]
     assert one.tell(Closed(reason="close")) == (Binary(b"a| b"), HangUp())

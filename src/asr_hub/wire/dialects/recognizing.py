@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from asr_hub.errors import HubError, Overloaded, ProtocolError, error_of
-from asr_hub.model import AudioFormat, Encoding, Hypothesis, Word
+from asr_hub.model import AudioFormat, Encoding, Hypothesis, Pass, Word
 from asr_hub.wire.dialects.codec import Audio, Binary, Encoded, HangUp, Reply, Step
 from asr_hub.wire.dialects.samples import Samples
 from asr_hub.wire.messages import (
@@ -242,6 +242,8 @@ class Recognizing:
             hotwords=tuple(asked.hotwords),
             hotword_weights={word: weight for word, weight in asked.hotwords.items() if weight != 1.0},
             partials=asked.interim and not self._is_whole,
+            # Who waits for the whole answer wants the best one.
+            wait_for=Pass.CORRECTED if self._is_whole else Pass.FAST,
         )
         self._asked = asked
         self._samples = _reader(asked)
