@@ -335,7 +335,6 @@ async def test_pocketsphinx_hears_a_real_file() -> None:
     config = scripted(provider="pocketsphinx", providers={"pocketsphinx": {"kind": "pocketsphinx"}})
     audio = wav(clip("goforward.raw").pcm())
     async with serving(config) as hub, client_of(hub) as client:
-        assert (await transcribed(client, audio)).text.startswith("go forward ten")
         events = [event async for event in await transcribed(client, audio, stream=True)]
         assert events[-1].text.startswith("go forward ten")
         assert json.loads(events[-1].to_json())["usage"]["type"] == "duration"

@@ -118,17 +118,15 @@ async def test_what_is_not_wanted_yet_is_neither_decoded_nor_read(decoders: Deco
             given += len(piece)
             yield piece
 
-    samples = decoders.decoded_live(come())
-    await anext(samples)
-    # Until nothing moves any more.
-    before = -1
-    while before != given:
-        before = given
-        for _ in range(3):
-            await asyncio.get_running_loop().run_in_executor(None, lambda: None)
-            await asyncio.sleep(0.02)
-    assert given < len(file) / 3
-    assert len(await all_of(samples)) > 2 * HUB_RATE * 199
+    heard, lead = 0, 0
+    async for pcm in decoders.decoded_live(come()):
+        heard += len(pcm)
+        # Whoever gives pieces may run ahead as far as it can.
+        for _ in range(20):
+            await asyncio.sleep(0)
+        lead = max(lead, given - heard)
+    assert heard > 2 * HUB_RATE * 199
+    assert lead < len(file) / 3
 
 
 async def test_a_process_is_used_again(decoders: Decoders, tmp_path: Path) -> None:

@@ -8,9 +8,6 @@ them, and whenever a file leaves it in doubt; one that nobody needs for a while 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -22,7 +19,6 @@ from asr_hub.errors import (
     HubError,
     NotFound,
     Overloaded,
-    ProviderDied,
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
@@ -33,22 +29,13 @@ from asr_hub.jobs.cutting_messages import Begin, CutSettings, Decoded, Done, Fai
 from asr_hub.jobs.job import Channels
 from asr_hub.jobs.ports import Cut
 from asr_hub.jobs.spooling import cut_of, sweep, whole
-from asr_hub.providers.child import ChildProcess
-from asr_hub.providers.worker_messages import HEADER, body_size, frame
+from asr_hub.providers.file_process import FileProcess
 from asr_hub.telemetry import logs
-
-PATIENCE_S = 5.0
-"""Seconds that a process gets to end by itself."""
-
-_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
-"""What a file does to a decoder. Other ends are somebody else's doing."""
 
 _KINDS: dict[str, type[HubError]] = {
     kind.code: kind
     for kind in (UnsupportedAudio, TooLarge, NotFound, Overloaded, ConfigError, ProviderUnavailable, ProviderError)
 }
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""One file is cut in one thread; each more would be memory for nothing."""
 
 log = logs.get(__name__)
 _decoder: msgspec.msgpack.Decoder[FromCutting] = msgspec.msgpack.Decoder(FromCutting)
@@ -182,39 +169,29 @@ class _Cutting:
         self.is_ready = False
         """It waits for a file."""
         self._run = run
-        self._child = ChildProcess("cutting")
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
-        self._idling: asyncio.TimerHandle | None = None
+        self._process = FileProcess("cutting", "asr_hub.jobs.cutting_process")
+        self.rest = self._process.rest
+        self.wake = self._process.wake
 
     @property
     def pid(self) -> int:
-        return self._child.pid
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:
-        return self._reader is not None and not self._reader.at_eof() and self._child.status is None
+        return self._process.is_alive
 
     async def start(self, settings: CutSettings) -> None:
         """Raises OSError."""
-        ours, theirs = socket.socketpair()
-        try:
-            await self._child.start("asr_hub.jobs.cutting_process", theirs, _ENVIRONMENT)
-            self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-        except BaseException:
-            ours.close()
-            raise
         cpu_s = self._run.stall_s + self._run.timeout_rtf * settings.limits.seconds
-        self._writer.write(frame(Begin(settings=settings, memory_bytes=self._run.memory_bytes, cpu_s=cpu_s)))
+        await self._process.start(Begin(settings=settings, memory_bytes=self._run.memory_bytes, cpu_s=cpu_s))
         self.is_ready = True
 
     async def cut(self, work: Work, on_progress: Callable[[float], None]) -> int:
         """Have a file cut; the most memory that the process has taken. Raises as `FileCutter.cut` does."""
-        if self._writer is None:
-            raise ProviderUnavailable("the process for decoding was not started")
+        self._process.send(work)
         self.is_ready = False
         self.files += 1
-        self._writer.write(frame(work))
         loop = asyncio.get_running_loop()
         began = heard = loop.time()
         seconds = 0.0
@@ -231,52 +208,19 @@ class _Cutting:
                     self.is_ready = not failed.is_last
                     raise _KINDS.get(failed.kind, ProviderError)(failed.message, code=failed.code)
 
-    def rest(self, seconds: float, then: Callable[[], object]) -> None:
-        """Nobody needs it now."""
-        self._idling = asyncio.get_running_loop().call_later(seconds, then)
-
-    def wake(self) -> None:
-        if self._idling is not None:
-            self._idling.cancel()
-            self._idling = None
-
     async def end(self, *, at_once: bool) -> None:
         """End the process and wait for it. One that waits for a file ends by itself."""
-        self.wake()
         self.is_ready = False
-        if at_once:
-            self._child.kill()
-        if self._writer is not None:
-            self._writer.transport.abort()
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
-        await self._child.end(PATIENCE_S)
+        await self._process.end(at_once=at_once)
 
     async def _next(self, until: float, seconds: float) -> FromCutting:
-        reader = self._reader
-        if reader is None:
-            raise await self._died(seconds)
+        so_far = f" after {seconds:.0f} s of audio"
         try:
             async with asyncio.timeout_at(until):
-                return _decoder.decode(await reader.readexactly(body_size(await reader.readexactly(HEADER.size))))
+                return _decoder.decode(await self._process.receive())
         except TimeoutError:
             raise ProviderTimeout(
-                f"decoding the file came to a halt after {seconds:.0f} s of audio: try again, or convert it",
-                code="decode-timeout",
+                f"decoding the file came to a halt{so_far}: try again, or convert it", code="decode-timeout"
             ) from None
-        except (asyncio.IncompleteReadError, OSError):
-            raise await self._died(seconds) from None
-
-    async def _died(self, seconds: float) -> HubError:
-        """What became of a process that speaks no more."""
-        await self._child.end(PATIENCE_S)
-        status = self._child.status or 0
-        log.warning("cutting.died", pid=self.pid, how=self._child.epitaph(), seconds=seconds)
-        if -status in _CRASHES:
-            return UnsupportedAudio(
-                f"the decoder crashed after {seconds:.0f} s of audio: the file is damaged, convert it",
-                code="malformed-audio",
-            )
-        if -status == signal.SIGXCPU:
-            return ProviderTimeout("decoding the file takes far too long: convert it", code="decode-timeout")
-        return ProviderDied(f"the process that decoded the file ended ({status}): try again", code="decoder-died")
+        except OSError:
+            raise await self._process.died(so_far) from None
