@@ -107,7 +107,7 @@ def text(message: Any) -> str:
 async def whole(hub: Serving, body: bytes, *, key: str = "any", prefix: str = "", **query: Any) -> Any:
     """What `deepgram-sdk` is told of a whole file."""
     # The SDK never closes a connection of its own.
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         where = environment(f"{hub.url}{prefix}")
         media = AsyncDeepgramClient(api_key=key, environment=where, httpx_client=http).listen.v1.media
         return await media.transcribe_file(request=body, model="nova-3", **query)
@@ -481,17 +481,17 @@ async def test_npm_deepgram_sdk_live_and_with_a_whole_file(hub: Serving, tmp_pat
     raw, file = tmp_path / "talk.raw", tmp_path / "talk.wav"
     raw.write_bytes(TALK)
     file.write_bytes(wav(TALK))
-    said = await node("deepgram.mjs", hub.url, "any", "live", str(raw))
-    assert said["code"] == 1000
-    results = [it for it in said["told"] if it["type"] == "Results"]
+    told = await node("deepgram.mjs", hub.url, "any", str(raw), str(file))
+    assert told["live"]["code"] == 1000
+    results = [it for it in told["live"]["told"] if it["type"] == "Results"]
     texts = [it["channel"]["alternatives"][0]["transcript"] for it in results if it["is_final"]]
     assert [it for it in texts if it] == expected
     assert sum(it["from_finalize"] for it in results) == 1
-    assert [it["type"] for it in said["told"]].count("SpeechStarted") == 2
-    assert said["told"][-1]["type"] == "Metadata"
-    whole = await node("deepgram.mjs", hub.url, "any", "file", str(file))
-    assert whole["told"]["results"]["channels"][0]["alternatives"][0]["transcript"] == " ".join(expected)
-    assert [it["transcript"] for it in whole["told"]["results"]["utterances"]] == expected
+    assert [it["type"] for it in told["live"]["told"]].count("SpeechStarted") == 2
+    assert told["live"]["told"][-1]["type"] == "Metadata"
+    whole = told["file"]["results"]
+    assert whole["channels"][0]["alternatives"][0]["transcript"] == " ".join(expected)
+    assert [it["transcript"] for it in whole["utterances"]] == expected
 
 
 @needs_clips

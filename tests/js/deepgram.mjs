@@ -1,17 +1,16 @@
-// Hears a file with npm's @deepgram/sdk and prints what it was told. Arguments: the hub's address, a key, `live` or
-// `file`, and the path of 16 kHz mono PCM or of an audio file.
+// Has 16 kHz mono PCM heard live, and a whole file, with npm's @deepgram/sdk, and prints what it was told. Arguments:
+// the hub's address, a key, and the paths of both.
 import { readFile } from "node:fs/promises";
 import { DeepgramClient } from "@deepgram/sdk";
 
-const [address, apiKey, how, path] = process.argv.slice(2);
+const [address, apiKey, raw, whole] = process.argv.slice(2);
 const ws = address.replace("http", "ws");
 const client = new DeepgramClient({
   apiKey,
   environment: { base: address, production: ws, agent: ws, agentRest: address },
 });
-const audio = await readFile(path);
 
-async function live() {
+async function live(audio) {
   const told = [];
   const socket = await client.listen.v1.connect({
     model: "nova-3",
@@ -37,13 +36,7 @@ async function live() {
   return { ...(await over), told };
 }
 
-async function file() {
-  try {
-    return { told: await client.listen.v1.media.transcribeFile(audio, { model: "nova-3", utterances: true }) };
-  } catch (error) {
-    return { status: error.statusCode, body: error.body };
-  }
-}
-
-console.log(JSON.stringify(await (how === "live" ? live() : file())));
+const told = await live(await readFile(raw));
+const file = await client.listen.v1.media.transcribeFile(await readFile(whole), { model: "nova-3", utterances: true });
+console.log(JSON.stringify({ live: told, file }));
 process.exit(0);
