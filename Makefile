@@ -10,6 +10,7 @@ SIDE_BY_SIDE := -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 # Of five thousand tests with real processes, one in some runs meets a machine that stood still. What fails is tried once
 # more, by itself, and named at the end (`-r R`): a defect fails twice.
 ONCE_MORE := --reruns 1 -r fER
+RIVA_CLIENT := nvidia-riva-client==2.28.0
 
 .PHONY: demo test test-quick check format bench serve clean
 
@@ -83,4 +84,6 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+	# By itself: it asks for a websockets from before the hub's, for a client that the tests do not use.
+	$(PIP) install --quiet --no-deps $(RIVA_CLIENT)
 	touch $@ $(VENV)/.base
