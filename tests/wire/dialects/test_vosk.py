@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.audio_files import wav
 
 from asr_hub.errors import HubError, NotFound, ProtocolError
 from asr_hub.model import Alternative, EndpointReason, Hypothesis, Word
@@ -193,15 +194,20 @@ def test_each_frame_has_its_one_answer_and_no_word_is_lost(happened: list[str], 
 @given(st.lists(st.binary(max_size=7), min_size=1))
 def test_bytes_cut_anywhere_are_whole_samples_in_their_order(pieces: list[bytes]) -> None:
     it = codec()
-    audio = b""
-    for piece in pieces:
-        for step in it.receive_binary(piece):
-            if isinstance(step, Audio):
-                assert len(step.data) % 2 == 0
-                audio += step.data
-    for step in it.receive_text('{"eof":1}'):
-        if isinstance(step, Audio):
-            audio += step.data
+    steps = [step for piece in pieces for step in it.receive_binary(piece)]
+    steps += it.receive_text('{"eof":1}')
+    heard_of = [step.data for step in steps if isinstance(step, Audio)]
+    assert all(len(piece) % 2 == 0 for piece in heard_of)
     sent = b"".join(pieces)
     if not sent.startswith(b"RIFF"):
-        assert audio == sent[: len(sent) // 2 * 2]
+        assert b"".join(heard_of) == sent[: len(sent) // 2 * 2]
+
+
+def test_the_header_of_a_file_is_left_out_and_has_to_be_right() -> None:
+    pcm = bytes(range(100))
+    it, file = codec(), wav(pcm, rate=8000)
+    steps = [step for at in range(0, len(file), 10) for step in it.receive_binary(file[at : at + 10])]
+    assert b"".join(step.data for step in steps if isinstance(step, Audio)) == pcm
+    assert len(told(steps)) == len(range(0, len(file), 10))
+    with pytest.raises(ProtocolError, match="16000"):
+        codec().receive_binary(wav(pcm, rate=16000))
