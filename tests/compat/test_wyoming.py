@@ -90,15 +90,19 @@ async def test_home_assistant_learns_what_there_is(hub: Serving) -> None:
     assert (program.supports_transcript_streaming, program.requires_external_vad) == (True, False)
 
 
-async def test_languages_are_those_of_the_engine_and_models_have_their_aliases() -> None:
-    dialects = {**PORT, "models": {"large": "scripted"}}
-    async with serving(scripted({"languages": ["en-US", "de"]}, dialects=dialects, **WAKE)) as hub:
+async def test_languages_are_those_of_the_engines_that_hear_and_models_have_their_aliases() -> None:
+    heard = {"kind": "scripted", "settings": {"languages": ["en-US", "de"]}}
+    config = scripted(
+        dialects={**PORT, "models": {"large": "scripted"}},
+        providers={"other": {"kind": "scripted"}, "scripted": heard, "wake": {"kind": "scripted"}},
+        wake_word={"provider": "wake", "phrases": ["computer", "hey hub"]},
+    )
+    async with serving(config) as hub:
         info = await ha.load_info(port(hub))
-        models = info.asr[0].models
-        assert [(model.name, model.languages) for model in models] == [
-            ("large", ["en-US", "de"]),
-            ("scripted", ["en-US", "de"]),
-        ]
+        known = {model.name: model.languages for model in info.asr[0].models}
+        assert list(known) == ["large", "scripted", "other"]
+        assert known["large"] == known["scripted"] == ["en-US", "de"]
+        assert len(known["other"]) > 90
         assert [model.phrase for model in info.wake[0].models] == ["computer", "hey hub"]
 
 

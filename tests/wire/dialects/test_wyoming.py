@@ -246,6 +246,7 @@ def test_other_widths_are_refused(width: int) -> None:
         Talk().say("audio-start", {**USUAL, "width": width})
 
 
+@settings(max_examples=60)
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=6), st.integers(1, 4), st.integers(1, 3))
 def test_audio_may_be_cut_inside_a_sample(data: bytes, cuts: list[int], width: int, channels: int) -> None:
     described = Described(16000, width, channels)
@@ -558,6 +559,7 @@ def test_whatever_is_said_sessions_are_opened_and_closed_in_turn(said: list[Any]
         assert sessions.talk.codec.is_closing == sessions.is_closing
 
 
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=60) | CLIENT.map(lambda it: write(Event(*it))), max_size=8))
 def test_any_frame_is_taken_or_refused(frames: list[bytes]) -> None:
     talk = Talk()

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wyoming.event import Event as Theirs
 from wyoming.event import read_event, write_event
@@ -41,11 +41,13 @@ def frames(stream: bytes, cuts: list[int]) -> list[bytes]:
     return found
 
 
+@settings(max_examples=60)
 @given(st.lists(EVENTS, max_size=5), st.lists(st.integers(0, 2000), max_size=12))
 def test_events_of_the_package_are_read_however_the_stream_is_cut(events: list[Event], cuts: list[int]) -> None:
     assert [read(frame) for frame in frames(b"".join(map(written, events)), cuts)] == events
 
 
+@settings(max_examples=60)
 @given(EVENTS)
 def test_the_package_reads_what_is_written(event: Event) -> None:
     theirs = read_event(io.BytesIO(write(event)))
@@ -53,6 +55,7 @@ def test_the_package_reads_what_is_written(event: Event) -> None:
     assert Event(theirs.type, theirs.data, theirs.payload or b"") == event
 
 
+@settings(max_examples=60)
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=5))
 def test_any_bytes_are_events_or_refused_and_the_cuts_make_no_difference(stream: bytes, cuts: list[int]) -> None:
     found = frames(stream, cuts)

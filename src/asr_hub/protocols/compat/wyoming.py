@@ -52,7 +52,7 @@ class WyomingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     max_connections: int = 1024
     """One more is told so and closed."""
-    talk: ConversingSettings = ConversingSettings(silence=120.0)
+    talk: ConversingSettings = ConversingSettings(silence=600.0)
     linger: float = 1.0
     """How long a client may take to hang up after it was told why."""
     stop: float = 2.0
@@ -267,7 +267,7 @@ class _Link:
         A socket that is closed with bytes nobody has read takes back what was said last (RFC 1122, 4.2.2.13).
         """
         self._is_over = True
-        if not self._writer.can_write_eof():
+        if self._writer.is_closing() or not self._writer.can_write_eof():
             # TLS tells the client when it is closed.
             return
         self._writer.write_eof()
