@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import wave
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from asr_hub.access.certificate import self_signed
 from asr_hub.access.keys import new_key
 from asr_hub.app import Serving, serving
 from asr_hub.config.schema import Config
+from asr_hub.errors import ConfigError
 from asr_hub.store.slices.sessions import select_sessions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -36,9 +37,16 @@ MORE = "five one two three four five "
 RATE = 16_000
 
 
-def riva_config(*, tls: dict[str, Any] | None = None, riva: dict[str, Any] | None = None, **sections: Any) -> Config:
-    dialects = {"riva": {"port": 0, "tls": tls, **(riva or {})}, "models": {"parakeet": "scripted"}}
-    return scripted({"transcript": WORDS}, **{"dialects": dialects, **sections})
+def riva_config(
+    *,
+    tls: dict[str, Any] | None = None,
+    riva: dict[str, Any] | None = None,
+    dialects: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    **sections: Any,
+) -> Config:
+    wanted = {"riva": {"port": 0, "tls": tls, **(riva or {})}, "models": {"parakeet": "scripted"}, **(dialects or {})}
+    return scripted({"transcript": WORDS, **(settings or {})}, dialects=wanted, **sections)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -245,3 +253,44 @@ async def test_a_key_is_asked_for_and_brought_over_tls(tmp_path: Path) -> None:
         with client(hub, uri=uri, ssl_root_cert=roots) as asr, pytest.raises(grpc.RpcError) as caught:
             await whole(asr, SPEECH)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_stream_that_runs_when_the_hub_stops_is_told() -> None:
+    async with AsyncExitStack() as stack:
+        hub = await stack.enter_async_context(serving(riva_config()))
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{hub.dialects['riva']}")
+        async with channel:
+            call = stubs.RivaSpeechRecognitionStub(channel).StreamingRecognize()
+            wanted = riva.StreamingRecognitionConfig(config=config(), interim_results=True)
+            await call.write(pb.StreamingRecognizeRequest(streaming_config=wanted))
+            await call.write(pb.StreamingRecognizeRequest(audio_content=silence(0.4) + tone(1.0)))
+            assert await call.read()
+            await stack.aclose()
+            assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "restarts" in (await call.details() or "")
+
+
+async def test_a_call_whose_engine_fails_ends_with_unavailable() -> None:
+    async with serving(riva_config(settings={"faults": {"fail_after_ms": 400}})) as hub:
+        with client(hub) as asr:
+            code, _ = await refused(asr, chunks(SPEECH))
+            assert code is grpc.StatusCode.UNAVAILABLE
+            with pytest.raises(grpc.RpcError) as caught:
+                await whole(asr, SPEECH)
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_names_of_models_may_be_strict() -> None:
+    async with serving(riva_config(dialects={"strict_models": True})) as hub:
+        with client(hub) as asr:
+            code, text = await refused(asr, chunks(SPEECH), model="whisper-1")
+            assert code is grpc.StatusCode.NOT_FOUND
+            assert "parakeet" in text
+            assert texts(await streamed(asr, chunks(SPEECH), model="parakeet")) == [f"{SAID} "]
+
+
+async def test_a_port_that_is_taken_is_named(hub: Serving) -> None:
+    taken = riva_config(riva={"port": hub.dialects["riva"]})
+    with pytest.raises(ConfigError, match=r"`dialects\.riva\.port`"):
+        async with serving(taken):
+            pass

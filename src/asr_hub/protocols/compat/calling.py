@@ -120,6 +120,8 @@ class Calls:
                 raise ProtocolError(
                     f"no config came in {seconds:g} s; make the call when it is needed", code="start-timeout"
                 ) from None
+            except grpc.aio.InternalError:
+                raise ProtocolError("the client was gone before its config came", code="not-started") from None
             await self._run(_Link(context, HALF_CLOSED if first is grpc.aio.EOF else first), is_whole=False)
 
         return grpc.stream_stream_rpc_method_handler(call)
