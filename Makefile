@@ -1,6 +1,8 @@
 # Every recipe sets up what it needs in .venv; nothing is installed outside this folder.
 PYTHON ?= python3
 VENV := .venv
+# Voice frameworks, which have requirements of their own.
+FRAMEWORKS := .venv-frameworks
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PORT ?= 8765
@@ -12,7 +14,7 @@ SIDE_BY_SIDE := -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 ONCE_MORE := --reruns 1 -r fER
 RIVA_CLIENT := nvidia-riva-client==2.28.0
 
-.PHONY: demo test test-quick check format bench serve clean
+.PHONY: demo test test-quick test-frameworks check format bench serve clean
 
 # Hear a spoken sample become text, live, through a real WebSocket.
 demo: $(VENV)/.base
@@ -29,6 +31,10 @@ test: $(VENV)/.dev
 # The tests that need no minutes.
 test-quick: $(VENV)/.dev
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ONCE_MORE) -m "not slow"
+
+# The speech-to-text plug-ins of Pipecat and LiveKit against a hub. No part of `make test`: they bring 100 packages.
+test-frameworks: $(VENV)/.dev $(FRAMEWORKS)/.ready
+	$(FRAMEWORKS)/bin/python -m pytest -c tests/frameworks/pytest.ini tests/frameworks
 
 # Format, lint, types, layers, and what is generated from the code.
 check: $(VENV)/.dev
@@ -73,7 +79,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.engines
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(FRAMEWORKS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -87,3 +93,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	# By itself: it asks for a websockets from before the hub's, for a client that the tests do not use.
 	$(PIP) install --quiet --no-deps $(RIVA_CLIENT)
 	touch $@ $(VENV)/.base
+
+$(FRAMEWORKS)/bin/python:
+	$(PYTHON) -m venv $(FRAMEWORKS)
+
+$(FRAMEWORKS)/.ready: tests/frameworks/requirements.txt | $(FRAMEWORKS)/bin/python
+	$(FRAMEWORKS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	touch $@

@@ -21,6 +21,9 @@ if platform.machine() == "x86_64":
 settings.register_profile("asr-hub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("asr-hub")
 
+# Those have an environment of their own: `make test-frameworks`.
+collect_ignore = ["frameworks"]
+
 ROOM = pytest.StashKey[Path]()
 """The folder of the room that the processes of a run share."""
 
