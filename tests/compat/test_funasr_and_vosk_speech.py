@@ -14,12 +14,15 @@ from asr_hub.config.schema import Config
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engine, pytest.mark.data, needs_clips]
 
+PHRASES = ["go forward ten meters", "go forward ten years", "go back", "turn left", "stop"]
+"""Few, so that hearing takes a second."""
+
 
 async def test_both_hear_the_same_words() -> None:
     config = Config.model_validate(
         {
             "provider": "sphinx",
-            "providers": {"sphinx": {"kind": "pocketsphinx"}},
+            "providers": {"sphinx": {"kind": "pocketsphinx", "settings": {"phrases": PHRASES}}},
             "server": {"port": 0},
             "dialects": {"funasr": {"port": 0}, "vosk": {"port": 0}},
         }

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr_hub.errors import HubError, ProtocolError
@@ -238,6 +238,7 @@ texts = st.one_of(st.text(max_size=20), st.dictionaries(st.sampled_from(FIELDS),
 
 
 @given(st.lists(texts | st.binary(max_size=9), max_size=20))
+@settings(max_examples=50)
 def test_whatever_is_said_is_taken_or_refused_without_a_change(frames: list[str | bytes]) -> None:
     it = codec()
     for frame in frames:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.audio_files import wav
 
@@ -149,6 +149,7 @@ said = st.one_of(
 
 
 @given(st.lists(said, max_size=20))
+@settings(max_examples=50)
 def test_whatever_is_said_is_taken_or_refused_without_a_change(frames: list[str | bytes]) -> None:
     it = codec()
     for frame in frames:
