@@ -294,3 +294,39 @@ async def test_a_port_that_is_taken_is_named(hub: Serving) -> None:
     with pytest.raises(ConfigError, match=r"`dialects\.riva\.port`"):
         async with serving(taken):
             pass
+
+
+async def test_the_client_with_asyncio(hub: Serving) -> None:
+    auth = riva.Auth(uri=f"127.0.0.1:{hub.dialects['riva']}", use_aio=True)
+    async with auth.channel:
+        answer = await riva.ASRService(auth).offline_recognize(SPEECH, config())
+    assert texts(answer.results) == [f"{SAID} "]
+
+
+@pytest.mark.parametrize("method", ["Recognize", "StreamingRecognize", "GetRivaSpeechRecognitionConfig"])
+async def test_what_is_no_protobuf_is_an_invalid_argument(hub: Serving, method: str) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{hub.dialects['riva']}") as channel:
+        path = f"/nvidia.riva.asr.RivaSpeechRecognition/{method}"
+        if method == "StreamingRecognize":
+            call = channel.stream_stream(path)(iter([b"\xff\xff\xff"]))
+        else:
+            call = channel.unary_unary(path)(b"\xff\xff\xff")
+        assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_many_at_once_are_told_apart(hub: Serving) -> None:
+    wanted = riva.StreamingRecognitionConfig(config=config(), interim_results=True)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{hub.dialects['riva']}") as channel:
+        stub = stubs.RivaSpeechRecognitionStub(channel)
+
+        async def one(words: int) -> list[str]:
+            said = [pb.StreamingRecognizeRequest(streaming_config=wanted)]
+            speech = silence(0.4) + tone(0.2 * words) + silence(1.2)
+            said += [pb.StreamingRecognizeRequest(audio_content=piece) for piece in chunks(speech)]
+            results = [it async for response in stub.StreamingRecognize(iter(said)) for it in response.results]
+            return texts([it for it in results if it.is_final])
+
+        heard = await asyncio.gather(*(one(words) for words in (3, 4, 5) * 8))
+    whole = SAID.split()
+    assert heard == [[f"{' '.join(whole[:words])} "] for words in (3, 4, 5)] * 8
+    await until_empty(hub.hub)
