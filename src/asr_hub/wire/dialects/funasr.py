@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -93,15 +93,13 @@ class FunAsr:
         if self._is_over:
             return ()
         asked = self._merged(said)
-        if said.ends:
-            self._asked = asked
-            return self._end(wants_ack=bool(said.is_end))
-        if self._heard is not None:
-            self._asked = asked
-            return self._changed(said, words)
         if asked.audio_fs is not None and asked.audio_fs <= 0:
             raise ProtocolError("`audio_fs` is the sample rate of the audio, in hertz", code="bad-value")
         self._asked = asked
+        if said.ends:
+            return self._end(wants_ack=bool(said.is_end))
+        if self._heard is not None:
+            return self._changed(said, words)
         self._is_new = True
         return ()
 
@@ -237,7 +235,7 @@ class FunAsr:
 
 _KEPT = ("mode", "wav_name", "wav_format", "audio_fs", "hotwords", "svs_lang")
 
-_TRY_AGAIN: Literal[1013] = 1013
+_TRY_AGAIN = 1013
 """The close code (registry of RFC 6455, 11.7)."""
 
 
