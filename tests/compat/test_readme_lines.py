@@ -151,11 +151,14 @@ async def speech_recognition(line: str, spoken: Path) -> str:
 async def deepgram_python(line: str, spoken: Path) -> str:
     from deepgram import DeepgramClient, DeepgramClientEnvironment
 
-    client = run(line, DeepgramClient=DeepgramClient, DeepgramClientEnvironment=DeepgramClientEnvironment)
-    told = await asyncio.to_thread(
-        lambda: client.listen.v1.media.transcribe_file(request=spoken.read_bytes(), model="nova-3")
-    )
-    return str(told.results.channels[0].alternatives[0].transcript)
+    def hear() -> str:
+        client = run(line, DeepgramClient=DeepgramClient, DeepgramClientEnvironment=DeepgramClientEnvironment)
+        # The SDK closes nothing.
+        with client._client_wrapper.httpx_client.httpx_client:
+            told = client.listen.v1.media.transcribe_file(request=spoken.read_bytes(), model="nova-3")
+            return str(told.results.channels[0].alternatives[0].transcript)
+
+    return await asyncio.to_thread(hear)
 
 
 async def deepgram_npm(line: str, spoken: Path) -> str:
