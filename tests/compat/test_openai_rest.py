@@ -273,6 +273,8 @@ async def test_an_engine_that_fails_is_told_before_the_answer_and_in_the_middle_
             await transcribed(client)
         assert (failed.value.status_code, failed.value.type) == (502, "server_error")
         assert failed.value.response.headers["x-should-retry"] == "true"
+        # The session, as its journal and the log call it.
+        assert failed.value.request_id and not failed.value.request_id.startswith("req_")
         with pytest.raises(APIError) as broken:
             async for _ in await transcribed(client, stream=True):
                 pass
@@ -281,12 +283,18 @@ async def test_an_engine_that_fails_is_told_before_the_answer_and_in_the_middle_
         await until_empty(hub.hub)
 
 
-async def test_a_client_that_goes_away_leaves_nothing() -> None:
-    hangs = scripted({"faults": {"hang_after_ms": 400}})
-    async with serving(hangs) as hub, client_of(hub) as client:
+async def test_a_client_that_goes_away_leaves_nothing_and_one_too_many_is_told_when_to_come_back() -> None:
+    hangs = scripted({"faults": {"hang_after_ms": 400}}, sessions={"max_sessions": 1})
+    async with serving(hangs) as hub, client_of(hub) as client, httpx.AsyncClient() as http:
         for asked in ({}, {"stream": True}):
             asking = asyncio.create_task(_all_events(client, asked))
             await until(hub.hub, lambda state: select_live_count(state) == 1)
+            (session,) = (await http.get(f"{hub.url}/v1/sessions")).json()
+            assert session["protocol"] == "openai"
+            with pytest.raises(openai.InternalServerError) as full:
+                await transcribed(client)
+            assert full.value.status_code == 503
+            assert int(full.value.response.headers["retry-after"]) > 0
             asking.cancel()
             await asyncio.wait((asking,))
             await until_empty(hub.hub)

@@ -84,7 +84,11 @@ def router(
 
 
 class _Route(APIRoute):
-    """Whose errors have OpenAI's shape: its clients see no other."""
+    """
+    Whose errors have OpenAI's shape: its clients see no other.
+
+    Every answer has an `x-request-id`, which is the session where there is one.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -99,7 +103,8 @@ class _Route(APIRoute):
             except Exception:  # noqa: BLE001  the edge: a defect ends one request, and is told
                 _log.exception("openai.defect")
                 response = _refused(HubError("the hub failed; its log has the details"))
-            response.headers.setdefault("x-request-id", f"req_{secrets.token_hex(12)}")
+            session = getattr(request.state, "session", None)
+            response.headers["x-request-id"] = session or f"req_{secrets.token_hex(12)}"
             return response
 
         return handled
@@ -129,6 +134,7 @@ class _Files:
                 form = await stack.enter_async_context(self._uploads.form(body, SENT))
                 wanted = asked(form.fields)
                 hearing = await self._begun(form, wanted, task, grant, stack)
+                request.state.session = hearing.session
                 if wanted.is_streamed and task == "transcribe":
                     return _Events(hearing, Deltas(self._policy), stack.pop_all())
                 spoken = await hearing.heard(_nothing, request.receive)
@@ -241,7 +247,7 @@ class _Events(Response):
     """A file's events, as it is heard."""
 
     def __init__(self, hearing: _Hearing, deltas: Deltas, stack: contextlib.AsyncExitStack) -> None:
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "x-request-id": hearing.session}
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         super().__init__(None, 200, headers, "text/event-stream; charset=utf-8")
         del self.headers["content-length"]
         self._hearing = hearing
@@ -274,24 +280,23 @@ class _Events(Response):
 
 
 def _answer(hearing: _Hearing, spoken: Spoken) -> Response:
-    headers = {"x-request-id": hearing.session}
     match hearing.wanted.response_format:
         case "json":
-            return _json(answers.plain(spoken), headers)
+            return _json(answers.plain(spoken))
         case "verbose_json":
-            return _json(answers.verbose(spoken, hearing.wanted, hearing.task), headers)
+            return _json(answers.verbose(spoken, hearing.wanted, hearing.task))
         case "diarized_json":
-            return _json(answers.diarized(spoken), headers)
+            return _json(answers.diarized(spoken))
         case "text":
-            return Response(f"{spoken.text}\n", 200, headers, "text/plain")
+            return Response(f"{spoken.text}\n", media_type="text/plain")
         case "srt":
-            return Response(render(hearing.transcript, Format.SRT), 200, headers, "text/plain")
+            return Response(render(hearing.transcript, Format.SRT), media_type="text/plain")
         case "vtt":
-            return Response(render(hearing.transcript, Format.VTT), 200, headers, "text/plain")
+            return Response(render(hearing.transcript, Format.VTT), media_type="text/plain")
 
 
-def _json(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(body), 200, headers, "application/json")
+def _json(body: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")
 
 
 def _refused(error: HubError) -> Response:
