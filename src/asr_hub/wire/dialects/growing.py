@@ -49,10 +49,8 @@ class Growing:
         return self._append(hypothesis.text)
 
     def _append(self, text: str) -> str:
-        if text.startswith(self.told):
-            rest = text[len(self.told) :]
-        else:
-            rest = _after(text, len(_WORD.findall(self.told)))
+        goes_on = text.startswith(self.told)
+        rest = text[len(self.told) :] if goes_on else _after(text, len(_WORD.findall(self.told)))
         self.told += rest
         return rest
 
