@@ -8,7 +8,7 @@ other, each with an answer.
 
 A session is opened with the first audio of a stream. Names of `transcript_names` are hotwords with the weight 2 and
 come before the `transcript_terms`, which have 1: the protocol says that they take priority. Checked with the package
-`wyoming` 1.10.2 and against Home Assistant's integration.
+`wyoming` 1.10.2 and the calls of Home Assistant's integration.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ where somebody pauses. A client that speaks may have kept a little from before i
 """
 
 NAME_WEIGHT = 2.0
+"""Of a hotword from `transcript_names`"""
 
 
 class State(Enum):
