@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
-from speech import WORDS
+from utterances import WORDS
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,54 +8,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 from livekit import rtc
-from livekit.agents import APIStatusError, stt, vad
-from livekit.agents.types import APIConnectOptions
-from livekit.agents.utils import http_context
+from livekit.agents import APIStatusError, vad
 from livekit.plugins import deepgram, openai
 from running import KEY, Hub
+from streams import AT_ONCE, END, FINAL, INTERIM, START, frame, order, say, texts, until
+from utterances import FAST, FAST_PAUSE, FAST_SPEECH, PAUSE, SPEECH, pieces, said, silence
 
-from speech import FAST, FAST_PAUSE, FAST_SPEECH, PAUSE, RATE, SPEECH, pieces, said, silence
-
-AT_ONCE = APIConnectOptions(max_retry=0, timeout=20)
-"""An error is told instead of tried again."""
-
-START = stt.SpeechEventType.START_OF_SPEECH
-INTERIM = stt.SpeechEventType.INTERIM_TRANSCRIPT
-FINAL = stt.SpeechEventType.FINAL_TRANSCRIPT
-END = stt.SpeechEventType.END_OF_SPEECH
-
-
-@pytest.fixture(autouse=True)
-async def session() -> AsyncIterator[None]:
-    """What a worker of LiveKit gives its plug-ins."""
-    async with http_context.open():
-        yield
-
-
-def frame(pcm: bytes, rate: int = RATE) -> rtc.AudioFrame:
-    return rtc.AudioFrame(pcm, rate, 1, len(pcm) // 2)
-
-
-def say(stream: stt.RecognizeStream, pcm: bytes, rate: int = RATE) -> None:
-    for piece in pieces(pcm, rate):
-        stream.push_frame(frame(piece, rate))
-
-
-async def until(stream: stt.RecognizeStream, *kinds: stt.SpeechEventType) -> list[stt.SpeechEvent]:
-    """All events up to the last of these, which come in any order."""
-    events: list[stt.SpeechEvent] = []
-    async with asyncio.timeout(20):
-        while not set(kinds) <= {event.type for event in events}:
-            events.append(await anext(stream))
-    return events
-
-
-def texts(events: list[stt.SpeechEvent], kind: stt.SpeechEventType) -> list[str]:
-    return [event.alternatives[0].text for event in events if event.type == kind]
-
-
-def order(events: list[stt.SpeechEvent]) -> list[stt.SpeechEventType]:
-    return [event.type for event in events if event.type in (START, FINAL, END)]
+pytestmark = pytest.mark.usefixtures("session")
 
 
 class Loudness(vad.VAD):
