@@ -30,7 +30,7 @@ from asr_hub.access.keys import new_key
 from asr_hub.app import Serving, serving
 from asr_hub.config.schema import Config
 from asr_hub.protocols.compat import deepgram
-from asr_hub.store.slices.sessions import select_sessions
+from asr_hub.store.slices.sessions import select_live_count, select_sessions
 
 pytestmark = [
     pytest.mark.e2e,
@@ -353,6 +353,33 @@ async def test_the_blocking_client_and_a_file_without_speech(hub: Serving) -> No
             return list(socket)
 
     assert finals(await asyncio.to_thread(talk)) == await native(hub)
+
+
+async def test_an_engine_that_fails_is_told_and_costs_a_live_client_no_more_than_that_utterance() -> None:
+    async with serving(scripted({"faults": {"fail_after_ms": 500}})) as hub:
+        told = await live(sdk(hub))
+        assert of(told, "Error")
+        assert told[-1].type == "Metadata"
+        with pytest.raises(ApiError) as failed:
+            await whole(hub, wav(TALK), request_options={"max_retries": 0})
+        assert failed.value.status_code in (502, 503)
+        assert failed.value.body["err_msg"]
+        await until_empty(hub.hub)
+
+
+async def test_a_client_that_goes_away_while_its_file_is_heard_leaves_no_session() -> None:
+    async with serving(scripted({"faults": {"late_s": 60, "late_every": 2}})) as hub:
+
+        async def ask() -> None:
+            async with httpx.AsyncClient(base_url=hub.url, timeout=60) as http:
+                await http.post("/v1/listen", content=wav(TALK))
+
+        asking = asyncio.create_task(ask())
+        await until(hub.hub, lambda state: select_live_count(state) == 1)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await until_empty(hub.hub)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def router(
     compat: Compat, uploads: UploadSettings, *, prefix: str, stopping: asyncio.Event, silence: float = SILENCE_S
 ) -> APIRouter:
     """Both, below `prefix`. `silence` is in seconds."""
-    api = APIRouter(prefix=f"{prefix}/v1/listen", tags=["deepgram"])
+    api = APIRouter(prefix=f"{prefix}/v1/listen", tags=["deepgram"], include_in_schema=False)
     files = WholeFiles(compat, Uploads(uploads), protocol=PROTOCOL, stopping=stopping)
 
     @api.websocket("")
