@@ -168,7 +168,6 @@ async def test_deepgram_with_everything_that_livekit_can_ask_for(hub: Hub) -> No
         keyterm=["Zermatt", "Matterhorn"],
         tags=["test"],
         profanity_filter=True,
-        redact=["pci", "ssn"],
         numerals=True,
         mip_opt_out=True,
         utterance_end_ms=1000,

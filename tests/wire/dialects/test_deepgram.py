@@ -122,7 +122,7 @@ def test_partials_and_the_clock_of_the_audio_come_where_they_are_asked_for() -> 
 
 
 def test_what_the_hub_does_not_know_is_as_if_it_were_not_there() -> None:
-    assert asked("mip_opt_out=true&redact=pci&tag=x&search=y&version=latest&endpointing=300&no_delay=?") == Listen()
+    assert asked("mip_opt_out=true&redact=false&tag=x&search=y&version=latest&endpointing=300&no_delay=?") == Listen()
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,7 @@ def test_what_the_hub_does_not_know_is_as_if_it_were_not_there() -> None:
         "utterance_end_ms=soon",
         "diarize=2",
         "callback=http://example.org",
+        "redact=numbers&redact=pci",
     ],
 )
 def test_a_wrong_value_is_refused(query: str) -> None:

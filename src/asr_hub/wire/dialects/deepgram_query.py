@@ -63,14 +63,18 @@ def listen(pairs: Iterable[tuple[str, str]]) -> Listen:
     """
     The parameters of a query, in their order.
 
-    Raises ProtocolError (`bad-value`) where one that the hub follows cannot be understood, and for what would leave
-    the client waiting for ever: a `callback`.
+    Raises ProtocolError (`bad-value`) where one that the hub follows cannot be understood, and for what must not be
+    passed over: a `callback`, which the client would wait for for ever, and `redact`.
     """
     given: dict[str, list[str]] = defaultdict(list)
     for name, value in pairs:
         given[name].append(value)
     if given["callback"]:
         raise ProtocolError("`callback` is not served: take the results from the answer", code="bad-value")
+    if any(value.lower() not in ("", "false") for value in given["redact"]):
+        raise ProtocolError(
+            "`redact` is not served: the hub takes nothing out of a text; leave it out", code="bad-value"
+        )
     is_language_wanted = any(value.lower() != "false" for value in given["detect_language"])
     return Listen(
         format=_format(given),
