@@ -232,6 +232,15 @@ async def test_a_process_that_is_killed_is_told_and_replaced(tmp_path: Path) -> 
         assert decoders.pids == ()
 
 
+async def test_many_files_at_once_share_processes(tmp_path: Path) -> None:
+    path, settings = tmp_path / "a.wav", DecodersSettings(at_once=8)
+    path.write_bytes(wav(tone(0.5)))
+    async with nothing_left(), Decoders(settings) as decoders:
+        heard = await asyncio.gather(*(all_of(decoders.decoded(path)) for _ in range(settings.at_once)))
+        assert set(heard) == {tone(0.5)}
+        assert len(decoders.pids) <= settings.spares + settings.starts
+
+
 async def test_the_end_fails_what_is_being_decoded(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(wav(tone(300)))

@@ -70,9 +70,11 @@ class Decoder:
         return self._process.is_alive
 
     async def start(self) -> None:
-        """Raises OSError."""
+        """Waits until it is loaded. Raises OSError, ProviderDied, ProviderTimeout."""
         it = self._settings
         await self._process.start(Begin(limits=it.limits, memory_bytes=it.memory_bytes, cpu_s=it.cpu_s))
+        self._owed = 1
+        await self._next()
         self.is_ready = True
 
     async def decode(

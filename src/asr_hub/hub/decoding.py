@@ -29,6 +29,8 @@ class DecodersSettings(DecoderSettings, frozen=True, kw_only=True):
     """Without a file, after which a process ends."""
     spares: int = 2
     """Processes that wait for a file, at most."""
+    starts: int = 2
+    """Processes that are started at the same time; who comes meanwhile waits for one that is free or may be started."""
     spare_after_s: float = 1.0
     """So long a file may take before a process is made ready for the next."""
 
@@ -41,6 +43,10 @@ class Decoders:
         self._idle: list[Decoder] = []
         self._all: set[Decoder] = set()
         self._busy = 0
+        self._starting = 0
+        self._waiting = 0
+        self._news = asyncio.Event()
+        """Set, and replaced, when whoever waits for a process should look again."""
         self._tasks: set[asyncio.Task[None]] = set()
         """Processes that end, or are made ready."""
         self._is_closed = False
@@ -59,6 +65,7 @@ class Decoders:
     async def aclose(self) -> None:
         """End every process and wait for it; a file that is being decoded fails. It may be called twice."""
         self._is_closed = True
+        self._look_again()
         for one in tuple(self._all):
             self._end(one, at_once=True)
         while self._tasks:
@@ -87,33 +94,40 @@ class Decoders:
         if self._busy >= self._settings.at_once:
             raise Overloaded(f"{self._busy} files are being decoded already; try again in a few seconds")
         self._busy += 1
-        later = asyncio.get_running_loop().call_later(self._settings.spare_after_s, self._make_ready)
         try:
             process = await self._take()
+            later = asyncio.get_running_loop().call_later(self._settings.spare_after_s, self._make_ready)
             try:
                 yield process
             finally:
+                later.cancel()
                 if not self._keep(process):
                     # Shielded: who is cancelled once more must not leave it half ended.
                     await asyncio.shield(self._end(process, at_once=True))
         finally:
-            later.cancel()
             self._busy -= 1
 
     async def _take(self) -> Decoder:
-        if self._is_closed:
-            raise ProviderUnavailable("the hub is stopping: try again")
-        while self._idle:
-            process = self._idle.pop()
-            process.wake()
-            if process.is_alive:
-                return process
-            self._end(process, at_once=True)
-        return await self._started()
+        while not self._is_closed:
+            while self._idle:
+                process = self._idle.pop()
+                process.wake()
+                if process.is_alive:
+                    return process
+                self._end(process, at_once=True)
+            if self._starting < self._settings.starts:
+                return await self._started()
+            self._waiting += 1
+            try:
+                await self._news.wait()
+            finally:
+                self._waiting -= 1
+        raise _stopping()
 
     async def _started(self) -> Decoder:
         process = Decoder(self._settings)
         self._all.add(process)
+        self._starting += 1
         try:
             await process.start()
         except BaseException as exc:
@@ -121,24 +135,33 @@ class Decoders:
             if isinstance(exc, OSError):
                 raise Overloaded(f"no process for decoding can be started: {exc.strerror}") from exc
             raise
+        finally:
+            self._starting -= 1
+            self._look_again()
         if self._is_closed:
             await asyncio.shield(self._end(process, at_once=True))
-            raise ProviderUnavailable("the hub is stopping: try again")
+            raise _stopping()
         return process
 
     def _keep(self, process: Decoder) -> bool:
         """Have it wait for the next file, where it can and is wanted."""
         settings = self._settings
         is_good = process.is_ready and process.is_alive and process.files < settings.files_each
-        if not is_good or self._is_closed or len(self._idle) >= settings.spares:
+        if not is_good or self._is_closed or len(self._idle) >= settings.spares + self._waiting:
             return False
         process.rest(settings.idle_s, lambda: self._end(process))
         self._idle.append(process)
+        self._look_again()
         return True
+
+    def _look_again(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     def _make_ready(self) -> None:
         """The next file shall not wait for a process."""
-        if self._is_closed or self._idle or len(self._all) >= self._settings.at_once:
+        is_ready = bool(self._idle or self._starting)
+        if self._is_closed or is_ready or len(self._all) >= self._settings.at_once:
             return
 
         async def make() -> None:
@@ -163,3 +186,7 @@ class Decoders:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _stopping() -> ProviderUnavailable:
+    return ProviderUnavailable("the hub is stopping: try again")

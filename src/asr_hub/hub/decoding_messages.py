@@ -39,6 +39,10 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     """No piece follows."""
 
 
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """The process is ready for its first file."""
+
+
 class Samples(msgspec.Struct, frozen=True, tag="samples"):
     pcm: bytes
 
@@ -68,4 +72,4 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
 
 
 ToDecoding = Begin | Whole | Live | Piece | End
-FromDecoding = Samples | Took | Done | Failed
+FromDecoding = Loaded | Samples | Took | Done | Failed

@@ -27,6 +27,7 @@ from asr_hub.hub.decoding_messages import (
     Failed,
     FromDecoding,
     Live,
+    Loaded,
     Piece,
     Samples,
     ToDecoding,
@@ -50,6 +51,7 @@ def main() -> None:
             begin = hub.hear()
             if isinstance(begin, Begin):
                 confine(memory_bytes=begin.memory_bytes, file_bytes=0)
+                hub.tell(Loaded())
                 serve(hub, begin)
         except (BrokenPipeError, ConnectionResetError):
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.types import Receive
@@ -17,6 +18,9 @@ from asr_hub.wire.messages import AnyServerMessage, Close, Closed, Error, Final,
 
 CUT_OFF = "truncated-audio"
 """The error that comes after all the samples of a file that breaks off: what was said until there is worth having."""
+
+
+T = TypeVar("T")
 
 
 class Taken:
@@ -59,19 +63,42 @@ async def hear_file(
     on an utterance: an answer that lacks words nobody knows of is no answer. ConnectionResetError: the client is gone.
     """
     try:
-        with unwrapped():
-            async with asyncio.TaskGroup() as group:
-                others = (
-                    group.create_task(_speak(dialogue, samples, limits.max_audio_bytes), name="file: speak"),
-                    group.create_task(_stop(stopping), name="file: stop"),
-                    group.create_task(_leave(receive), name="file: client"),
-                )
-                heard = await _collect(dialogue, tell)
-                for other in others:
-                    other.cancel()
+        return await while_there(receive, _heard(dialogue, samples, tell, limits, stopping))
     finally:
         give_up(dialogue)
         await samples.aclose()
+
+
+async def while_there(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """
+    What `work` returns, for a client whose request has come whole; given up where the client goes away.
+
+    Raises what `work` raises, and ConnectionResetError: the client is gone.
+    """
+    with unwrapped():
+        async with asyncio.TaskGroup() as group:
+            leaving = group.create_task(_leave(receive), name="file: client")
+            try:
+                return await work
+            finally:
+                leaving.cancel()
+
+
+async def _heard(
+    dialogue: Dialogue,
+    samples: AsyncGenerator[bytes, None],
+    tell: Callable[[AnyServerMessage], Awaitable[None]],
+    limits: Limits,
+    stopping: asyncio.Event,
+) -> int:
+    async with asyncio.TaskGroup() as group:
+        others = (
+            group.create_task(_speak(dialogue, samples, limits.max_audio_bytes), name="file: speak"),
+            group.create_task(_stop(stopping), name="file: stop"),
+        )
+        heard = await _collect(dialogue, tell)
+        for other in others:
+            other.cancel()
     return heard
 
 

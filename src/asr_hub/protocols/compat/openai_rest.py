@@ -25,7 +25,7 @@ from asr_hub.access.grant import Grant
 from asr_hub.errors import HubError, NotFound, ProtocolError, SlowClient
 from asr_hub.model import HUB_RATE, Pass
 from asr_hub.protocols.admission import admitted, secret_of
-from asr_hub.protocols.compat.hearing import Taken, give_up, hear_file
+from asr_hub.protocols.compat.hearing import Taken, give_up, hear_file, while_there
 from asr_hub.protocols.compat.ports import Compat
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.early_answer import EarlyAnswer
@@ -133,7 +133,8 @@ class _Files:
                 grant.must_open()
                 form = await stack.enter_async_context(self._uploads.form(body, SENT))
                 wanted = asked(form.fields)
-                hearing = await self._begun(form, wanted, task, grant, stack)
+                beginning = self._begun(form, wanted, task, grant, stack)
+                hearing = await while_there(request.receive, beginning)
                 request.state.session = hearing.session
                 if wanted.is_streamed and task == "transcribe":
                     return _Events(hearing, Deltas(self._policy), stack.pop_all())
