@@ -71,6 +71,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.protocols
+	$(BIN)/python -m benchmarks.dialects
 	$(BIN)/python -m benchmarks.hedging
 	$(BIN)/python -m benchmarks.shadow
 	$(BIN)/python -m benchmarks.jobs

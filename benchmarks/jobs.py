@@ -34,7 +34,6 @@ import io
 import os
 import platform
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -60,7 +59,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from benchmarks.processes import cpu_seconds, memory_mb
+from benchmarks.processes import cpu_seconds, free_port, memory_mb
 
 RATE = 16_000
 SUBMIT_P95_MS = 100.0
@@ -493,7 +492,7 @@ def percentile(values: Sequence[float], share: int) -> float:
 @contextlib.contextmanager
 def hub(options: Options, folder: Path) -> Iterator[tuple[int, str]]:
     """The whole hub in a process of its own. Yields its process id and address."""
-    port = _free_port()
+    port = free_port()
     config = folder / "hub.yaml"
     config.write_text(yaml.safe_dump(_configuration(options, folder, port)))
     command = [sys.executable, "-m", "asr_hub", "serve", "--config", str(config)]
@@ -505,7 +504,7 @@ def hub(options: Options, folder: Path) -> Iterator[tuple[int, str]]:
 def floor(folder: Path) -> Iterator[str]:
     """The bare server. Yields its address."""
     folder.mkdir()
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "benchmarks.jobs", "--floor", str(folder), "--port", str(port)]
     with _process(command, f"http://127.0.0.1:{port}/") as _:
         yield f"http://127.0.0.1:{port}/"
@@ -578,12 +577,6 @@ def _answers(address: str) -> bool:
         return httpx.get(address, timeout=5, trust_env=False).is_success
     except httpx.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _children(pid: int) -> Iterator[int]:
