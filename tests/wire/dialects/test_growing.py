@@ -88,3 +88,19 @@ def test_what_changed_behind_the_client_adds_only_what_is_new() -> None:
 def test_nothing_was_said(policy: Policy) -> None:
     growing = Growing(policy)
     assert growing.partial(heard("")) == growing.final(heard("", is_final=True)) == growing.told == ""
+
+
+@pytest.mark.parametrize(
+    ("partial", "stable", "final", "rest"),
+    [
+        ("今天天气很", 3, "今天、天气很好。", "气很好。"),
+        ("今天天气很", 3, "「明天」见、朋友。", "朋友。"),
+        ("我用 Linux 写", 8, "我用 linux 写字。", " 写字。"),
+    ],
+)
+def test_where_chinese_changed_its_characters_are_counted_and_no_rest_is_lost(
+    partial: str, stable: int, final: str, rest: str
+) -> None:
+    growing = Growing("stable")
+    growing.partial(heard(partial, stable))
+    assert growing.final(heard(final, is_final=True)) == rest

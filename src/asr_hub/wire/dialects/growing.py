@@ -55,7 +55,11 @@ class Growing:
         return rest
 
 
-_WORD = re.compile(r"\S+")
+_WIDE = "(?![가-힣])[⺀-\U0010ffff]"
+"""A character that is no part of a longer word: in Chinese and Japanese each letter counts as one."""
+
+_MARKS = rf"(?:{_WIDE}(?<![\w\s]))*"
+_WORD = re.compile(rf"{_MARKS}(?:{_WIDE}(?<=\w)|(?:(?!{_WIDE})\S)+){_MARKS}")
 
 
 def _whole_words(text: str, stable: int) -> str:
