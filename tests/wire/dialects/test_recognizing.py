@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from asr_hub.errors import HubError, NotFound, Overloaded, ProtocolError, ProviderError
 from asr_hub.model import AudioFormat, Encoding, EndpointReason, Hypothesis, Pass, Role, SessionId, Word
+from asr_hub.wire.dialects import riff
 from asr_hub.wire.dialects.codec import Audio, Binary, Encoded, HangUp, Reply, Step
 from asr_hub.wire.dialects.recognizing import HALF_CLOSED, Asked, Happening, Recognizing, Result, Whole
 from asr_hub.wire.messages import (
@@ -329,3 +331,18 @@ def test_whatever_comes_is_taken_or_refused_and_a_call_ends_once(
         ends += sum(isinstance(step, HangUp) for step in done)
     assert starts <= 1
     assert ends <= 1
+
+
+def test_a_header_in_small_pieces_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[int] = []
+    unpack = struct.unpack_from
+
+    def counted(format: str, data: bytes, at: int = 0) -> tuple[Any, ...]:
+        places.append(at)
+        return unpack(format, data, at)
+
+    monkeypatch.setattr(struct, "unpack_from", counted)
+    header = b"RIFF\0\0\0\0WAVE" + b"junk\0\0\0\0" * 100
+    it = riff.Riff(AudioFormat())
+    assert b"".join(it.strip(header[at : at + 1]) for at in range(len(header))) == b""
+    assert len(places) == len(set(places)) == 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from asr_hub.errors import ProtocolError
 from asr_hub.model import AudioFormat, Encoding
@@ -18,10 +19,14 @@ class Riff:
     The header has to say the same format. It may come in pieces of any size.
     """
 
-    __slots__ = ("_format", "_held", "_left")
+    __slots__ = ("_at", "_format", "_found", "_held", "_left")
 
     def __init__(self, format: AudioFormat) -> None:
         self._format = format
+        self._at = _PREFIX
+        """Where the next chunk begins: what was read of a header is not read again with each piece of it."""
+        self._found: AudioFormat | None = None
+        """What it says so far"""
         self._held: bytes | None = b""
         """What may be a header that is still coming; None where that is decided."""
         self._left: int | None = None
@@ -39,18 +44,17 @@ class Riff:
         if not _may_be_header(held):
             self._held = None
             return held
-        found = _find(held)
-        if found is None:
+        found = _find(held, self._at, self._found)
+        if not found.is_whole:
             if len(held) > MOST:
                 raise ProtocolError(f"the header of the WAV file has more than {MOST} bytes", code="bad-format")
-            self._held = held
+            self._held, self._at, self._found = held, found.at, found.format
             return b""
-        at, size, header = found
-        self._check(header)
+        self._check(found.format)
         self._held = None
         # A file that is written as it is recorded does not know its size yet.
-        self._left = size if size not in (0, 0xFFFFFFFF, 0x7FFFFFFF) else None
-        return self._samples(held[at:])
+        self._left = found.size if found.size not in (0, 0xFFFFFFFF, 0x7FFFFFFF) else None
+        return self._samples(held[found.at :])
 
     def rest(self) -> bytes:
         """At the end of the audio: bytes that were taken for the begin of a header, and were none."""
@@ -86,18 +90,30 @@ def _may_be_header(data: bytes) -> bool:
     return data[:4] == b"RIFF"[: len(data)] and data[8:12] == b"WAVE"[: max(len(data) - 8, 0)]
 
 
-def _find(data: bytes) -> tuple[int, int, AudioFormat | None] | None:
-    """Where the samples begin, how many bytes they have, and their format; nothing where the header goes on."""
-    at, format = _PREFIX, None
+class _Found(NamedTuple):
+    """How far a header was read."""
+
+    at: int
+    """Where the samples begin, or the next chunk of a header that goes on."""
+    format: AudioFormat | None
+    is_whole: bool = False
+    size: int = 0
+    """Bytes of samples"""
+
+
+def _find(data: bytes, at: int, format: AudioFormat | None) -> _Found:
+    """Read on from there."""
     while at + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, at)
-        at += 8
         if name == b"data":
-            return at, size, format
-        if name == b"fmt " and size >= 16 and at + size <= len(data):
-            format = _format(data[at : at + size])
-        at += size + size % 2
-    return None
+            return _Found(at + 8, format, is_whole=True, size=size)
+        end = at + 8 + size
+        if name == b"fmt " and size >= 16:
+            if end > len(data):
+                break
+            format = _format(data[at + 8 : end])
+        at = end + size % 2
+    return _Found(at, format)
 
 
 def _format(chunk: bytes) -> AudioFormat | None:
