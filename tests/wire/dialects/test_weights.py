@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_hub.config.schema import MAX_HOTWORD_WEIGHT, MIN_HOTWORD_WEIGHT
+from asr_hub.wire.conversation import Limits
 from asr_hub.wire.dialects.weights import weighted
 
 pytestmark = pytest.mark.unit
@@ -27,3 +28,8 @@ def test_every_weight_is_one_that_the_hub_takes(phrases: list[tuple[str, float]]
     for word, weight in weighted(phrases, strongest=100.0).items():
         assert word.strip()
         assert MIN_HOTWORD_WEIGHT <= weight <= MAX_HOTWORD_WEIGHT
+
+
+def test_phrases_that_the_hub_does_not_take_are_left_out() -> None:
+    phrases = [("x" * 101, 0.0), ("zero\u200bwidth", 0.0), *((str(number), 0.0) for number in range(9))]
+    assert list(weighted(phrases, strongest=20.0, limits=Limits(max_hotwords=3))) == ["0", "1", "2"]

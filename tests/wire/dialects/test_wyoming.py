@@ -192,7 +192,7 @@ def test_what_is_asked_for_becomes_the_session() -> None:
         data={
             "name": "fast",
             "language": "en_US",
-            "transcript_names": ["Kitchen  Lamp", "", "x" * 200],
+            "transcript_names": ["Kitchen  Lamp", "", "x" * 200, "lamp\u200cs"],
             "transcript_terms": ["dim", "Kitchen Lamp"],
             "context": {"a": 1},
         }

@@ -235,7 +235,7 @@ class Wyoming:
     def _hotwords(self, given: Sequence[str] | None) -> list[str]:
         """Those that the hub takes: too many are no reason to hear nothing."""
         words = (" ".join(word.split()) for word in given or ())
-        return [word for word in words if 0 < len(word) <= self._limits.max_hotword_chars]
+        return [word for word in words if 0 < len(word) <= self._limits.max_hotword_chars and word.isprintable()]
 
     def _open(self, stream: Stream, timestamp: int | None) -> list[Step]:
         self._state = State.OPENING
