@@ -200,7 +200,8 @@ class Conversing:
         self._began.set()
 
     async def _hear(self, data: bytes) -> None:
-        if self._dialogue is None or not data:
+        dialogue = self._dialogue
+        if dialogue is None or not data:
             return
         # These clients cut audio as they read it, and not between samples.
         data = self._rest + data
@@ -208,7 +209,10 @@ class Conversing:
         self._rest = data[whole:]
         most = self._limits.max_audio_bytes // self._frame * self._frame
         for at in range(0, whole, most):
-            await self._dialogue.hear(data[at : min(at + most, whole)])
+            if self._dialogue is not dialogue:
+                # It ended while this waited for room.
+                return
+            await dialogue.hear(data[at : min(at + most, whole)])
 
     async def _decode(self, data: bytes) -> None:
         if self._dialogue is None or not data:
@@ -309,8 +313,10 @@ class _Decoding:
         if self._waiting > ENCODED_BYTES:
             self._room.clear()
             room = asyncio.create_task(self._room.wait())
-            await asyncio.wait((room, self._task), return_when=asyncio.FIRST_COMPLETED)
-            room.cancel()
+            try:
+                await asyncio.wait((room, self._task), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                room.cancel()
 
     async def end(self) -> None:
         """Waits until all is heard. Raises what decoding raises."""
@@ -323,8 +329,9 @@ class _Decoding:
         self._task.result()
 
     async def give_up(self) -> None:
+        """Nobody is there to be told what decoding raised."""
         self._task.cancel()
-        await asyncio.wait((self._task,))
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(
         self,
