@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import av
+import msgspec
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -18,9 +19,15 @@ from tests.providers.leftovers import nothing_left
 from asr_hub.audio.files import Limits
 from asr_hub.errors import HubError, Overloaded, ProviderDied, ProviderUnavailable, TooLarge, UnsupportedAudio
 from asr_hub.hub.decoding import Decoders, DecodersSettings
+from asr_hub.hub.decoding_messages import Begin, Failed, FromDecoding, Live, Piece, Took
 from asr_hub.model import HUB_RATE
+from asr_hub.providers.file_process import FileProcess
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
+
+
+MANY = 200
+"""Pieces of 64 KiB: more than is read to find out that they are no audio."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -154,6 +161,26 @@ async def test_what_is_no_audio_is_refused(decoders: Decoders, tmp_path: Path, d
             await all_of(samples)
         assert caught.value.code == code
         assert str(tmp_path) not in str(caught.value)
+
+
+async def test_a_process_that_has_failed_reads_on_since_a_closed_end_would_hide_what_it_told() -> None:
+    read: msgspec.msgpack.Decoder[FromDecoding] = msgspec.msgpack.Decoder(FromDecoding)
+    process, took, failed = FileProcess("decoding", "asr_hub.hub.decoding_process"), 0, None
+    try:
+        await process.start(Begin(limits=Limits(), memory_bytes=1 << 29, cpu_s=60))
+        process.send(Live())
+        for _ in range(MANY):
+            process.send(Piece(b"no audio" * 8192))
+        while took < MANY << 16:
+            match read.decode(await process.receive()):
+                case Took(size):
+                    took += size
+                case Failed() as failed:
+                    assert took < MANY << 16
+    finally:
+        await process.end(at_once=True)
+    assert failed is not None
+    assert failed.code == "malformed-audio"
 
 
 async def test_a_file_that_is_cut_off_gives_what_is_there(decoders: Decoders, tmp_path: Path) -> None:

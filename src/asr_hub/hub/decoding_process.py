@@ -104,11 +104,11 @@ def serve(hub: Hub, begin: Begin) -> None:
     """Decode files until the hub closes its end, or one leaves this process in doubt."""
     while isinstance(work := hub.hear(), Whole | Live):
         confine_cpu(begin.cpu_s)
+        pieces = Pieces(hub)
         try:
             if isinstance(work, Whole):
                 _tell_all(hub, _of_whole(work, begin.limits))
             else:
-                pieces = Pieces(hub)
                 _tell_all(hub, decode_live(pieces, limits=begin.limits))
                 pieces.drain()
         except (BrokenPipeError, ConnectionResetError):
@@ -119,6 +119,9 @@ def serve(hub: Hub, begin: Begin) -> None:
             is_last = is_last or isinstance(work, Live)
             hub.tell(Failed(kind=type(error).code, code=error.code, message=str(error), is_last=is_last))
             if is_last:
+                if isinstance(work, Live):
+                    # What the hub still writes would meet a closed end, and that overtakes what it was told.
+                    pieces.drain()
                 return
         else:
             hub.tell(Done(peak_bytes()))
