@@ -15,7 +15,7 @@ from asr_hub.access.grant import ANYBODY, Grant
 from asr_hub.app.running import running_hub
 from asr_hub.errors import HubError, ProtocolError, UnsupportedAudio
 from asr_hub.hub.hub import Hub
-from asr_hub.protocols.compat.conversing import Conversing, ConversingSettings
+from asr_hub.protocols.compat.conversing import ENCODED_BYTES, Conversing, ConversingSettings
 from asr_hub.protocols.compat.ports import Compat, Models
 from asr_hub.store.slices.sessions import select_live_count
 from asr_hub.wire.conversation import Limits
@@ -28,7 +28,10 @@ SECOND = voice(1.0)
 
 
 class Letters:
-    """A dialect of one letter: o opens, c closes, p pings, f is a file, q hangs up, x is refused, d is a defect."""
+    """A dialect of one letter: o opens, c closes, p pings, f is a file, q hangs up, x is refused, d is a defect.
+
+    s is a file that is stuck.
+    """
 
     def greet(self) -> Sequence[Step]:
         return [Text("hello")]
@@ -43,6 +46,8 @@ class Letters:
                 return [Text("pong")]
             case "f":
                 return [Encoded(b"one"), Encoded(b"two"), Close()]
+            case "s":
+                return [Encoded(b"stuck"), Encoded(bytes(ENCODED_BYTES + 1))]
             case "q":
                 return [Text("bye"), HangUp(1000, "asked to")]
             case "d":
@@ -95,24 +100,30 @@ class Wire:
 
 
 class Halves:
-    """Files that decode to half a second for each piece; `bad` is none."""
+    """Files that decode to half a second for each piece; `bad` is none, and `stuck` takes for ever."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
 
     async def decoded(self, path: Path) -> AsyncIterator[bytes]:
         yield b""
 
     async def decoded_live(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for piece in pieces:
+            self.begun.set()
             if piece == b"bad":
                 raise UnsupportedAudio("this is no audio")
+            if piece.startswith(b"stuck"):
+                await asyncio.Event().wait()
             yield SECOND[:16_000]
 
 
 @asynccontextmanager
 async def conversation(
-    hub: Hub, stopping: asyncio.Event | None = None, **settings: float
+    hub: Hub, stopping: asyncio.Event | None = None, files: Halves | None = None, **settings: float
 ) -> AsyncIterator[tuple[Wire, asyncio.Task[None]]]:
     wire = Wire()
-    compat = Compat(hub=hub, door=_Open(), models=Models({}, ()), files=Halves(), limits=Limits())
+    compat = Compat(hub=hub, door=_Open(), models=Models({}, ()), files=files or Halves(), limits=Limits())
     talk = Conversing(
         Letters(),
         wire,
@@ -179,6 +190,17 @@ async def test_a_file_is_heard_as_it_comes_and_before_the_end(hub: Hub) -> None:
         assert await wire.next() == "opened"
         assert len(str(await wire.next()).split()) > 1
         assert await wire.next() == "closed close"
+
+
+async def test_a_file_that_is_stuck_leaves_no_task_behind(hub: Hub) -> None:
+    stopping, files, before = asyncio.Event(), Halves(), asyncio.all_tasks()
+    async with conversation(hub, stopping, files) as (wire, task):
+        wire.say("o", "s")
+        await files.begun.wait()
+        stopping.set()
+        await asyncio.wait_for(task, 10)
+    await until_empty(hub)
+    assert {it.get_coro() for it in asyncio.all_tasks() - before} == set()
 
 
 async def test_the_hub_hangs_up_where_the_codec_says_so(hub: Hub) -> None:
