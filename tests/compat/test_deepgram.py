@@ -336,6 +336,25 @@ async def test_a_whole_file_is_answered_with_all_that_was_said(hub: Serving) -> 
     await until_empty(hub.hub)
 
 
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("encoding=linear16&sample_rate=16000", TALK + b"\0"),
+        (
+            "encoding=linear16&sample_rate=16000&channels=2",
+            b"".join(TALK[at : at + 2] * 2 for at in range(0, len(TALK), 2)),
+        ),
+        ("encoding=mulaw", wav(TALK)),
+    ],
+)
+async def test_a_whole_file_may_be_raw_audio(hub: Serving, query: str, body: bytes) -> None:
+    async with httpx.AsyncClient(base_url=hub.url, timeout=60) as http:
+        answer = (await http.post(f"/v1/listen?{query}", content=body)).json()
+    assert answer["results"]["channels"][0]["alternatives"][0]["transcript"] == " ".join(await native(hub))
+    assert answer["metadata"]["duration"] == len(TALK) / 32000
+    await until_empty(hub.hub)
+
+
 async def test_the_blocking_client_and_a_file_without_speech(hub: Serving) -> None:
     def ask() -> Any:
         with httpx.Client() as http:

@@ -82,7 +82,7 @@ def router(
             wanted = _listen(request)
             _must_be_audio(request.headers)
             start = wanted.start(compat.models.provider, partials=False)
-            heard = await files.hear(request, body, start, grant, created=_now())
+            heard = await files.hear(request, body, start, grant, is_raw=wanted.format is not None, created=_now())
         except (ClientDisconnect, ConnectionResetError):
             # There is nobody to tell.
             return Response(status_code=400)

@@ -35,6 +35,19 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """Of its utterances, in order; those without text are left out of the answer."""
 
 
+HEAD_BYTES = 12
+"""Of a file, which tell whether it has a header."""
+
+
+def is_raw_audio(head: bytes) -> bool:
+    """Whether what begins so has no header of an audio file."""
+    return not head.startswith(_MAGIC) and head[4:8] != b"ftyp"
+
+
+_MAGIC = (b"RIFF", b"RF64", b"FORM", b".snd", b"caff", b"fLaC", b"OggS", b"ID3", b"#!AMR", b"\x1aE\xdf\xa3")
+"""How files of the kinds begin that the hub reads; MPEG-4 has its name further on."""
+
+
 class Sentence(msgspec.Struct, frozen=True):
     text: str
     start: float
