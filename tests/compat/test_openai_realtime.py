@@ -312,6 +312,8 @@ async def test_wrong_keys_and_those_of_browsers() -> None:
                 ({}, "{}", 401),
                 ({"Authorization": f"Bearer {key.secret}"}, "{", 400),
                 ({"Authorization": f"Bearer {key.secret}"}, '{"expires_after": {"seconds": "x"}}', 400),
+                ({"Authorization": f"Bearer {key.secret}"}, f'{{"expires_after": {{"seconds": -{"9" * 400}}}}}', 400),
+                ({"Authorization": f"Bearer {key.secret}"}, b'{"session": {"type": "\xff"}}', 400),
                 ({"Authorization": f"Bearer {key.secret}"}, " " * 100_000, 413),
             ):
                 answer = await http.post("/v1/realtime/client_secrets", headers=headers, content=body)

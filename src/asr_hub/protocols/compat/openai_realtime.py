@@ -101,7 +101,8 @@ def router(compat: Compat, tokens: SecretsPort, *, prefix: str, policy: Policy, 
             request.state.principal = grant.name
             wanted = await _wanted(request)
             session = updated(first(None), wanted.session)
-            ttl = min(float(wanted.expires_after.seconds), tokens.max_ttl)
+            # JSON has whole numbers that are too large for a float.
+            ttl = float(max(min(wanted.expires_after.seconds, tokens.max_ttl), 0))
             made = tokens.issue(grant, scopes=(Scope.SPEAK,), session=None, ttl=ttl)
         except HubError as error:
             return _refused(error)
@@ -140,7 +141,7 @@ async def _wanted(request: Request) -> SecretWanted:
         # The value is not told: it may be a key in the wrong place.
         reason, _, path = str(exc).partition(" - at `$.")
         raise BadField(reason, param=path.rstrip("`")) from None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ProtocolError("the body is not JSON", code="invalid-json") from None
 
 
