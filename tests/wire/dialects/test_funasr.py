@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr_hub.errors import HubError, ProtocolError
+from asr_hub.errors import HubError, Overloaded, ProtocolError
 from asr_hub.model import EndpointReason, Hypothesis, Pass, Word
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.dialects.codec import Audio, Encoded, HangUp, Step, Text
-from asr_hub.wire.dialects.funasr import FunAsr
+from asr_hub.wire.dialects.funasr import MOST_WAITING, FunAsr
 from asr_hub.wire.dialects.funasr_hotwords import hotwords_of
 from asr_hub.wire.dialects.growing import Policy
 from asr_hub.wire.messages import Close, Closed, Configure, Error, Final, Partial, Start
@@ -291,3 +291,13 @@ def test_each_recording_has_one_final_message_in_its_order_and_no_word_is_lost(s
     assert [message["wav_name"] for message in messages if message["is_final"]] == [f"{n}" for n in range(names)]
     finals = "".join(message["text"] for message in messages if message["mode"] != "2pass-online")
     assert finals.split() == [f"w{number + 1}" for number in range(words)]
+
+
+def test_recordings_of_nothing_do_not_pile_up_behind_one_that_is_heard() -> None:
+    it = FunAsr(lambda model: None)
+    it.receive_binary(b"\0\0")
+    it.receive_text('{"is_speaking": false}')
+    with pytest.raises(Overloaded):
+        for _ in range(2 * MOST_WAITING):
+            it.receive_text('{"is_speaking": true}')
+            it.receive_text('{"is_speaking": false}')

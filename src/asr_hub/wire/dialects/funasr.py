@@ -27,7 +27,7 @@ from typing import Any
 
 import msgspec
 
-from asr_hub.errors import HubError, ProtocolError
+from asr_hub.errors import HubError, Overloaded, ProtocolError
 from asr_hub.model import AudioFormat, Pass
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.dialects import json_text
@@ -39,6 +39,9 @@ from asr_hub.wire.dialects.languages import spoken
 from asr_hub.wire.dialects.samples import Samples
 from asr_hub.wire.messages import AnyServerMessage, Close, Closed, Configure, Error, Final, Partial, Start
 from asr_hub.wire.refusal import ending
+
+MOST_WAITING = 64
+"""Recordings without audio that may have ended while the one before them is still heard."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -95,6 +98,8 @@ class FunAsr:
         asked = self._merged(said)
         if asked.audio_fs is not None and asked.audio_fs <= 0:
             raise ProtocolError("`audio_fs` is the sample rate of the audio, in hertz", code="bad-value")
+        if said.ends and self._is_new and self._heard is None and len(self._told) >= MOST_WAITING:
+            raise Overloaded(f"{MOST_WAITING} recordings wait for their answers; read those first")
         self._asked = asked
         if said.ends:
             return self._end(wants_ack=bool(said.is_end))
