@@ -162,12 +162,13 @@ def test_the_utterances_of_a_stream_are_joined() -> None:
     assert ("transcript", {"text": "hello world"}) in talk.tell(Closed(reason="close"))
 
 
-def test_chinese_is_joined_without_spaces() -> None:
+@pytest.mark.parametrize("texts", [("你好", "世界"), ("สวัสดี", "ครับ")])
+def test_scripts_without_spaces_are_joined_without_them(texts: tuple[str, str]) -> None:
     talk = Talk()
     talk.open()
-    talk.tell(final("你好"), final("世界", 2))
+    talk.tell(final(texts[0]), final(texts[1], 2))
     talk.say("audio-stop")
-    assert ("transcript", {"text": "你好世界"}) in talk.tell(Closed(reason="close"))
+    assert ("transcript", {"text": "".join(texts)}) in talk.tell(Closed(reason="close"))
 
 
 @pytest.mark.parametrize("steps", [[], ["audio-start"], ["audio-start", "audio-chunk"]])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection
 from typing import Any, Protocol
 
 from asr_hub.model import EndpointReason, Hypothesis
 from asr_hub.wire.dialects.growing import Growing, Policy
+from asr_hub.wire.dialects.spacing import joined, spaced
 from asr_hub.wire.dialects.wyoming_events import Event
 from asr_hub.wire.messages import AnyServerMessage, Endpoint, Final, Partial, SpeechStarted, Start, WakeWord
 
@@ -95,10 +95,7 @@ class Transcribing:
         return at - self._quiet_from >= (self._needed if self._texts else NOTHING_MS)
 
     def answer(self) -> list[Event]:
-        text = ""
-        for part in self._texts:
-            text = f"{text}{_gap(text, part)}{part}"
-        data = {"text": text, **self._spoken()}
+        data = {"text": joined(self._texts), **self._spoken()}
         return [*self._begin(), Event("transcript", data), Event("transcript-stop")]
 
     def _of(self, utterance: int) -> Growing:
@@ -163,11 +160,4 @@ class Detecting:
 
 def _gap(before: str, after: str) -> str:
     """The space between two texts, where their writing has spaces."""
-    if not before or not after or before[-1].isspace() or after[0].isspace():
-        return ""
-    return "" if _is_wide(before[-1]) or _is_wide(after[0]) else " "
-
-
-def _is_wide(char: str) -> bool:
-    """Chinese and Japanese writing, and its punctuation."""
-    return unicodedata.east_asian_width(char) in ("W", "F") and not "가" <= char <= "힣"
+    return "" if not after or after[0].isspace() else spaced(before)[len(before) :]
