@@ -543,3 +543,15 @@ async def test_pocketsphinx_hears_real_speech() -> None:
     speech = clip("goforward.raw").pcm()
     async with serving(Config.model_validate(config)) as hub:
         assert " ".join(finals(await live(sdk(hub), speech))).startswith("go forward ten")
+
+
+async def test_a_key_that_may_not_speak_is_refused_before_its_file_has_come() -> None:
+    key = new_key()
+    access = {"keys": {"screen": {"id": key.id, "hash": key.sha256, "scopes": ["watch"]}}}
+    async with serving(scripted(access=access)) as hub:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        head = f"POST /v1/listen HTTP/1.1\r\nHost: hub\r\nAuthorization: Token {key.secret}\r\nContent-Length: 99999\r\n\r\n"
+        writer.write(head.encode() + b"RIFF")
+        assert (await asyncio.wait_for(reader.readline(), 10)).split()[1] == b"403"
+        writer.close()
+        await writer.wait_closed()

@@ -79,6 +79,7 @@ def router(
             grant = compat.door.admit(secret_of(request.headers, request.query_params))
             # For the access log.
             request.state.principal = grant.name
+            grant.must_open()
             wanted = _listen(request)
             _must_be_audio(request.headers)
             start = wanted.start(compat.models.provider, partials=False)
