@@ -550,8 +550,8 @@ async def test_a_key_that_may_not_speak_is_refused_before_its_file_has_come() ->
     access = {"keys": {"screen": {"id": key.id, "hash": key.sha256, "scopes": ["watch"]}}}
     async with serving(scripted(access=access)) as hub:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-        head = f"POST /v1/listen HTTP/1.1\r\nHost: hub\r\nAuthorization: Token {key.secret}\r\nContent-Length: 99999\r\n\r\n"
-        writer.write(head.encode() + b"RIFF")
+        lines = ("POST /v1/listen HTTP/1.1", "Host: hub", f"Authorization: Token {key.secret}", "Content-Length: 99999")
+        writer.write("\r\n".join((*lines, "", "RIFF")).encode())
         assert (await asyncio.wait_for(reader.readline(), 10)).split()[1] == b"403"
         writer.close()
         await writer.wait_closed()
