@@ -252,7 +252,15 @@ def test_a_hub_that_stays_away_is_given_up(hub: FakeHub) -> None:
     assert f"to see how: asr-hub jobs watch {' '.join(ids)}" in done.stderr
 
 
-def test_who_interrupts_is_told_that_the_jobs_go_on(hub: FakeHub) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As in a terminal: what a shell starts in the background ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_who_interrupts_is_told_that_the_jobs_go_on(hub: FakeHub, interruptible: None) -> None:
     id, is_left = hub.add("a"), threading.Event()
     hub.events[id] = [[{"status": "queued"}, lambda: os.kill(os.getpid(), signal.SIGINT), is_left.wait]]
     done = call(hub, "watch", id)
