@@ -10,23 +10,15 @@ import msgspec
 from asr_hub.audio.files import Limits
 from asr_hub.errors import (
     HubError,
-    NotFound,
-    Overloaded,
-    ProviderError,
     ProviderTimeout,
-    TooLarge,
-    UnsupportedAudio,
 )
-from asr_hub.hub.decoding_messages import Begin, Done, End, Failed, FromDecoding, Live, Piece, Samples, Took, Whole
+from asr_hub.hub.decoding_messages import Begin, End, FromDecoding, Live, Piece, Samples, Took, Whole
+from asr_hub.providers.file_messages import Done, Failed
 from asr_hub.providers.file_process import FileProcess
 from asr_hub.telemetry import logs
 
 PIECE_BYTES = 1 << 16
 """Of a file that is coming in, in one message at most."""
-
-_KINDS: dict[str, type[HubError]] = {
-    kind.code: kind for kind in (UnsupportedAudio, TooLarge, NotFound, Overloaded, ProviderError)
-}
 
 _log = logs.get(__name__)
 _decoder: msgspec.msgpack.Decoder[FromDecoding] = msgspec.msgpack.Decoder(FromDecoding)
@@ -106,7 +98,7 @@ class Decoder:
                         return
                     case Failed() as failed:
                         self.is_ready = not failed.is_last
-                        raise _KINDS.get(failed.kind, ProviderError)(failed.message, code=failed.code)
+                        raise failed.error()
         finally:
             if feeding is not None:
                 feeding.cancel()

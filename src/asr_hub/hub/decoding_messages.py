@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from asr_hub.audio.files import Limits
+from asr_hub.providers.file_messages import Done, Failed
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin"):
@@ -51,24 +52,6 @@ class Took(msgspec.Struct, frozen=True, tag="took"):
     """So many bytes of pieces have been read since the last of these."""
 
     size: int
-
-
-class Done(msgspec.Struct, frozen=True, tag="done"):
-    """All of the file is told, and all of its pieces are read."""
-
-    peak_bytes: int
-    """The most memory that the process has had, so far."""
-
-
-class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
-    """Nothing more comes of the file."""
-
-    kind: str
-    """The code of the class of the error."""
-    code: str
-    message: str
-    is_last: bool = False
-    """The process is in doubt and ends."""
 
 
 ToDecoding = Begin | Whole | Live | Piece | End

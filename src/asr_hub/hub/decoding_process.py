@@ -22,9 +22,7 @@ from asr_hub.audio.files import Limits, decode, decode_live
 from asr_hub.errors import NotFound
 from asr_hub.hub.decoding_messages import (
     Begin,
-    Done,
     End,
-    Failed,
     FromDecoding,
     Live,
     Loaded,
@@ -36,6 +34,7 @@ from asr_hub.hub.decoding_messages import (
 )
 from asr_hub.model import AudioFrame
 from asr_hub.providers.confinement import confine, confine_cpu, peak_bytes
+from asr_hub.providers.file_messages import Done, Failed
 from asr_hub.providers.parent import die_with
 from asr_hub.providers.worker_messages import frame, receive
 
@@ -117,7 +116,7 @@ def serve(hub: Hub, begin: Begin) -> None:
             error, is_last = failure_of(exc)
             # Pieces may still be on their way, and the next file could not be told from them.
             is_last = is_last or isinstance(work, Live)
-            hub.tell(Failed(kind=type(error).code, code=error.code, message=str(error), is_last=is_last))
+            hub.tell(Failed.by(error, is_last=is_last))
             if is_last:
                 if isinstance(work, Live):
                     # What the hub still writes would meet a closed end, and that overtakes what it was told.

@@ -15,27 +15,18 @@ from typing import Self
 import msgspec
 
 from asr_hub.errors import (
-    ConfigError,
-    HubError,
-    NotFound,
     Overloaded,
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
-    TooLarge,
-    UnsupportedAudio,
 )
-from asr_hub.jobs.cutting_messages import Begin, CutSettings, Decoded, Done, Failed, FromCutting, Work
+from asr_hub.jobs.cutting_messages import Begin, CutSettings, Decoded, FromCutting, Work
 from asr_hub.jobs.job import Channels
 from asr_hub.jobs.ports import Cut
 from asr_hub.jobs.spooling import cut_of, sweep, whole
+from asr_hub.providers.file_messages import Done, Failed
 from asr_hub.providers.file_process import FileProcess
 from asr_hub.telemetry import logs
-
-_KINDS: dict[str, type[HubError]] = {
-    kind.code: kind
-    for kind in (UnsupportedAudio, TooLarge, NotFound, Overloaded, ConfigError, ProviderUnavailable, ProviderError)
-}
 
 log = logs.get(__name__)
 _decoder: msgspec.msgpack.Decoder[FromCutting] = msgspec.msgpack.Decoder(FromCutting)
@@ -206,7 +197,7 @@ class _Cutting:
                     return peak_bytes
                 case Failed() as failed:
                     self.is_ready = not failed.is_last
-                    raise _KINDS.get(failed.kind, ProviderError)(failed.message, code=failed.code)
+                    raise failed.error()
 
     async def end(self, *, at_once: bool) -> None:
         """End the process and wait for it. One that waits for a file ends by itself."""

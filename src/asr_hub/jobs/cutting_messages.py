@@ -14,6 +14,7 @@ import msgspec
 from asr_hub.audio.files import Limits
 from asr_hub.audio.operators.endpoint import EndpointSettings
 from asr_hub.jobs.job import Channels
+from asr_hub.providers.file_messages import Done, Failed
 
 VadName = Literal["silero", "fsmn", "light", "off"]
 
@@ -60,24 +61,6 @@ class Decoded(msgspec.Struct, frozen=True, tag="decoded"):
     """So far, a few times a second; also as a sign of life before the first sample."""
 
     seconds: float
-
-
-class Done(msgspec.Struct, frozen=True, tag="done"):
-    """The spool is whole."""
-
-    peak_bytes: int
-    """The most memory that the process has had, so far."""
-
-
-class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
-    """Nothing comes of the file."""
-
-    kind: str
-    """The code of the class of the error."""
-    code: str
-    message: str
-    is_last: bool = False
-    """The process is in doubt and ends."""
 
 
 ToCutting = Begin | Work

@@ -26,12 +26,13 @@ from asr_hub.audio.operators.fsmn import FsmnVad
 from asr_hub.audio.operators.light import LightVad
 from asr_hub.audio.operators.silero import SileroVad
 from asr_hub.errors import NotFound, UnsupportedAudio
-from asr_hub.jobs.cutting_messages import Begin, CutSettings, Decoded, Done, Failed, FromCutting, ToCutting, Work
+from asr_hub.jobs.cutting_messages import Begin, CutSettings, Decoded, FromCutting, ToCutting, Work
 from asr_hub.jobs.job import Channels
 from asr_hub.jobs.segmenting import Segmenter
 from asr_hub.jobs.spooling import Plan, SpoolWriter, held, whole
 from asr_hub.model import HUB_RATE, AudioFrame
 from asr_hub.providers.confinement import confine, confine_cpu, peak_bytes
+from asr_hub.providers.file_messages import Done, Failed
 from asr_hub.providers.parent import die_with
 from asr_hub.providers.worker_messages import frame, receive
 
@@ -175,7 +176,7 @@ class Cutting:
 def failure_of(exc: Exception) -> Failed:
     """What is told of an error. No path of this machine is in it: it reaches whoever sent the file."""
     error, is_last = files_failure_of(exc)
-    return Failed(kind=type(error).code, code=error.code, message=str(error), is_last=is_last)
+    return Failed.by(error, is_last=is_last)
 
 
 def _vad(settings: CutSettings) -> Vad | None:

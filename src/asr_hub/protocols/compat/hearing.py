@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-import msgspec
 from starlette.types import Receive
 
-from asr_hub.errors import Conflict, HubError, Overloaded, UnsupportedAudio, error_of, unwrapped
+from asr_hub.errors import UnsupportedAudio, unwrapped
 from asr_hub.model import Hypothesis
 from asr_hub.protocols.dialogue import Dialogue
+from asr_hub.protocols.whole_audio import give_up, heard
 from asr_hub.wire.conversation import Limits
-from asr_hub.wire.messages import AnyServerMessage, Close, Closed, Error, Final, Ready, Revision
+from asr_hub.wire.messages import AnyServerMessage, Close, Final, Ready, Revision
 
 CUT_OFF = "truncated-audio"
 """The error that comes after all the samples of a file that breaks off: what was said until there is worth having."""
@@ -62,8 +61,9 @@ async def hear_file(
     that goes away ends the session at once, as whatever ends this does. Raises HubError, also where the engine failed
     on an utterance: an answer that lacks words nobody knows of is no answer. ConnectionResetError: the client is gone.
     """
+    speak = _speak(dialogue, samples, limits.max_audio_bytes)
     try:
-        return await while_there(receive, _heard(dialogue, samples, tell, limits, stopping))
+        return await while_there(receive, heard(dialogue, speak, tell, stopping))
     finally:
         give_up(dialogue)
         await samples.aclose()
@@ -84,24 +84,6 @@ async def while_there(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
                 leaving.cancel()
 
 
-async def _heard(
-    dialogue: Dialogue,
-    samples: AsyncGenerator[bytes, None],
-    tell: Callable[[AnyServerMessage], Awaitable[None]],
-    limits: Limits,
-    stopping: asyncio.Event,
-) -> int:
-    async with asyncio.TaskGroup() as group:
-        others = (
-            group.create_task(_speak(dialogue, samples, limits.max_audio_bytes), name="file: speak"),
-            group.create_task(_stop(stopping), name="file: stop"),
-        )
-        heard = await _collect(dialogue, tell)
-        for other in others:
-            other.cancel()
-    return heard
-
-
 async def _speak(dialogue: Dialogue, samples: AsyncGenerator[bytes, None], most: int) -> None:
     try:
         async for pcm in samples:
@@ -114,44 +96,7 @@ async def _speak(dialogue: Dialogue, samples: AsyncGenerator[bytes, None], most:
         dialogue.take(Close())
 
 
-async def _stop(stopping: asyncio.Event) -> None:
-    await stopping.wait()
-    raise Overloaded("the hub restarts; ask again", code="shutting-down", retry_after=1.0)
-
-
 async def _leave(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     raise ConnectionResetError("the client is gone")
-
-
-async def _collect(dialogue: Dialogue, tell: Callable[[AnyServerMessage], Awaitable[None]]) -> int:
-    heard = 0
-    while messages := await dialogue.read():
-        for encoded in messages:
-            message = _decoder.decode(encoded)
-            match message:
-                case Error():
-                    raise error_of(message.code, message.message)
-                case Closed(reason="close", audio_offset=heard):
-                    pass
-                case Closed(reason="shutdown"):
-                    raise Overloaded("the hub shuts down; ask another, or come back later", code="draining")
-                case Closed():
-                    reason = message.reason
-                    raise HubError(f"the session was closed before all was heard ({reason}); try again", retryable=True)
-            await tell(message)
-    return heard
-
-
-def give_up(dialogue: Dialogue) -> None:
-    """Nobody waits for this session any more."""
-    attachment = dialogue.attachment
-    if attachment is not None and not attachment.is_over:
-        # Somebody may have taken it over, who does wait for it.
-        with contextlib.suppress(Conflict):
-            attachment.abandon()
-    dialogue.leave()
-
-
-_decoder: msgspec.json.Decoder[AnyServerMessage] = msgspec.json.Decoder(AnyServerMessage)

@@ -25,12 +25,13 @@ from asr_hub.access.grant import Grant
 from asr_hub.errors import HubError, NotFound, ProtocolError, SlowClient
 from asr_hub.model import HUB_RATE, Pass
 from asr_hub.protocols.admission import admitted, secret_of
-from asr_hub.protocols.compat.hearing import Taken, give_up, hear_file, while_there
+from asr_hub.protocols.compat.hearing import Taken, hear_file, while_there
 from asr_hub.protocols.compat.ports import Compat
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.early_answer import EarlyAnswer
 from asr_hub.protocols.jobs_port import UploadSettings
 from asr_hub.protocols.jobs_upload import Body, Form, Uploads
+from asr_hub.protocols.whole_audio import give_up
 from asr_hub.text.formats import Format, Transcript, render
 from asr_hub.wire.dialects import openai_rest_answers as answers
 from asr_hub.wire.dialects.growing import Policy
