@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from asr_hub.access.grant import Grant, Scope
 from asr_hub.errors import HubError
@@ -113,6 +114,9 @@ def _add_files(api: APIRouter, recordings: RecordingsPort, door: DoorPort) -> No
         try:
             async with uploads.whole(body) as upload:
                 view = await recordings.add(upload.path)
+        except ClientDisconnect:
+            # There is nobody to tell.
+            return Response(status_code=400)
         except HubError as exc:
             if body.is_over:
                 raise

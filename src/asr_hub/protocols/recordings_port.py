@@ -188,7 +188,11 @@ class RecordingsPort(Protocol):
         ...
 
     def past_of(self, session: str, grant: Grant) -> Past:
-        """Of a live session: by id with WATCH; by name with ADMIN, without what was said. Raises NotFound, Forbidden."""
+        """
+        Of a live session: by id with WATCH; by name with ADMIN, without what was said.
+
+        Raises NotFound, Forbidden.
+        """
         ...
 
     def follow(self, session: str, grant: Grant, *, after: int | None, on_change: Callable[[], None]) -> Following:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple, Union
 
 import msgspec
@@ -97,8 +98,8 @@ class Journal:
             self._sink(batch)
 
     def entries(self, *, after: int = 0) -> Iterator[Entry]:
-        """The facts still kept with a number above `after`, oldest first."""
-        return (entry for entry in tuple(self._entries) if entry.seq > after)
+        """The facts still kept with a number above `after`, oldest first. Walks those, and no others."""
+        return reversed(tuple(takewhile(lambda entry: entry.seq > after, reversed(self._entries))))
 
     def of(self, session: SessionId, *, after: int = 0) -> list[Entry]:
         """The facts still kept about one session, oldest first. Walks the whole journal."""
@@ -143,7 +144,12 @@ class Journal:
 def header(*, after: int = 0, state: State | None = None, root: Root = ROOT) -> bytes:
     """The first line. A journal that begins after fact number `after` needs the state at that point to be replayed."""
     parts = {} if state is None else {part.name: part.part(state) for part in root.slices}
-    return msgspec.json.encode(_Header(after=after, state=parts), enc_hook=_map_to_dict) + b"\n"
+    return written(_Header(after=after, state=parts)) + b"\n"
+
+
+def written(value: object) -> bytes:
+    """What a part of the state is part of, as JSON."""
+    return msgspec.json.encode(value, enc_hook=_map_to_dict)
 
 
 def encode(entries: Iterable[Entry]) -> bytes:
@@ -168,6 +174,11 @@ def read(lines: Iterable[bytes | str], *, root: Root = ROOT) -> Recording:
     numbered = enumerate(lines, start=1)
     after, state = _read_header(next(numbered, (1, b""))[1], root)
     return Recording(after, state, _read_entries(numbered, after))
+
+
+def read_on(lines: Iterable[bytes | str], *, after: int) -> Iterator[Entry]:
+    """The facts of a written journal behind number `after`: `lines` begin with the next. Raises CorruptJournal."""
+    return _read_entries(enumerate(lines, start=after + 2), after)
 
 
 def replay(lines: Iterable[bytes | str], *, root: Root = ROOT) -> State:
