@@ -5,19 +5,22 @@ import { asking, type Ask, overHttp } from "./http.js";
 import type { Dial } from "./link.js";
 import type { Start } from "./messages.js";
 import { Session, type SessionOptions } from "./session.js";
+import { overSocketIo, type SocketIoConnect, socketIo } from "./socketio.js";
 import { overWebSocket, type WebSocketConstructor, webSockets } from "./websocket.js";
 
-const TRANSPORTS: readonly string[] = ["websocket", "http"];
+const TRANSPORTS: readonly string[] = ["websocket", "http", "socketio"];
 
 export interface AsrHubOptions {
   /** Where the hub is: `http://127.0.0.1:8765`. */
   url: string | URL;
   /** A key or a token of the hub, where it asks for one. */
   key?: string;
-  /** `http` where no WebSocket gets through. */
-  transport?: "websocket" | "http";
+  /** `http` where no WebSocket gets through; `socketio` where its client is at home. */
+  transport?: "websocket" | "http" | "socketio";
   /** In place of the one that is found: globalThis.WebSocket in a browser, the package `ws` in Node.js. */
   WebSocket?: WebSocketConstructor;
+  /** `io` of the package `socket.io-client`, where its import cannot be found at run time: in a page that is bundled. */
+  io?: SocketIoConnect;
   /** In place of globalThis.fetch. */
   fetch?: typeof globalThis.fetch;
 }
@@ -107,10 +110,14 @@ export class AsrHub {
   }
 
   async #dial(): Promise<Dial> {
-    if (this.#options.transport === "http") {
+    const { transport, key } = this.#options;
+    if (transport === "http") {
       return overHttp(this.#ask);
     }
-    const make = await webSockets(this.#options.key, this.#options.WebSocket);
+    if (transport === "socketio") {
+      return overSocketIo(this.#base, key, await socketIo(this.#options.io));
+    }
+    const make = await webSockets(key, this.#options.WebSocket);
     return overWebSocket(`${this.#base.replace(/^http/, "ws")}/v1/stream`, make);
   }
 }

@@ -6,4 +6,5 @@ export { Microphone, type MicrophoneOptions, type Sink } from "./microphone.js";
 export { Resampler } from "./resampler.js";
 export { type AudioData, toInt16 } from "./samples.js";
 export { type ConnectionChange, type Lost, Session, type SessionEvents, type SessionOptions } from "./session.js";
+export type { SocketIoConnect, SocketIoLike } from "./socketio.js";
 export type { WebSocketConstructor, WebSocketLike } from "./websocket.js";

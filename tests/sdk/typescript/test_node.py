@@ -1,4 +1,4 @@
-"""The TypeScript client in Node.js against a real hub: what is heard, over both transports, with the line cut."""
+"""The TypeScript client in Node.js against a real hub: what is heard, over each transport, with the line cut."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ from asr_hub.store.slices.sessions import select_sessions
 pytestmark = pytest.mark.e2e
 
 TRANSPORTS = ("websocket", "http")
+
+ALL_TRANSPORTS = (*TRANSPORTS, "socketio")
+"""For what a transport does by itself: its messages, its end, its key."""
 
 SPEECH = b"".join(
     silence(0.5) + tone(seconds, hertz=hertz) + silence(1.0)
@@ -64,7 +67,7 @@ def audio(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ALL_TRANSPORTS)
 async def test_a_session_from_its_first_message_to_its_last(sdk: Path, transport: str, audio: Path) -> None:
     async with serving(scripted()) as hub:
         told = await speak(sdk, hub.url, transport, audio)
@@ -76,7 +79,7 @@ async def test_a_session_from_its_first_message_to_its_last(sdk: Path, transport
         await until_empty(hub.hub)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ALL_TRANSPORTS)
 async def test_a_line_that_breaks_costs_no_word_and_says_none_twice(sdk: Path, transport: str, audio: Path) -> None:
     cuts = (40_000, 120_000, 200_000)
     async with serving(scripted()) as hub, line(hub.port, cut_at=cuts) as broken:
@@ -202,10 +205,10 @@ async def test_a_key_is_brought_by_every_way(sdk: Path, audio: Path) -> None:
     made = new_key()
     config = scripted(access={"keys": {"app": {"id": made.id, "hash": made.sha256}}})
     async with serving(config) as hub:
-        for transport in TRANSPORTS:
+        for transport in ALL_TRANSPORTS:
             told = await speak(sdk, hub.url, transport, audio, made.secret)
             assert told["closed"]["audio_offset"] == len(SPEECH) // 2
-        for transport in TRANSPORTS:
+        for transport in ALL_TRANSPORTS:
             told = await speak(sdk, hub.url, transport, audio, "wrong")
             assert (told["error"], told["code"]) == ("HubError", "unauthorized")
 
@@ -234,7 +237,7 @@ async def test_nobody_there_is_told_at_once(sdk: Path, audio: Path) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         where = f"//127.0.0.1:{deaf.getsockname()[1]}"
-        for transport in TRANSPORTS:
+        for transport in ALL_TRANSPORTS:
             told = await speak(sdk, f"http:{where}", transport, audio)
             assert told["error"] == "ConnectionFailed"
             assert where in told["message"]
