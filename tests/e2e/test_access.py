@@ -343,6 +343,7 @@ async def test_a_token_for_one_session_has_no_power_over_the_hub(hub: Serving) -
             ("GET", "/v1/hotwords", None),
             ("PUT", "/v1/hotwords", {"hotwords": ["mine"]}),
             ("POST", "/v1/config/reload", None),
+            ("GET", "/v1/config", None),
             ("POST", "/v1/tokens", {"session": other, "scopes": ["admin"]}),
             ("DELETE", f"/v1/sessions/{other}", None),
         ):

@@ -286,6 +286,7 @@ WALK: list[tuple[str, str, dict[str, Any]]] = [
     ("get", "/v1/hotwords/{tenant}", {}),
     ("get", "/v1/hotwords-of", {}),
     ("post", "/v1/config/reload", {}),
+    ("get", "/v1/config", {}),
     ("post", "/v1/tokens", {"json": {}}),
 ]
 """Every operation of the hub once, in an order in which each succeeds: the session is that of `POST /v1/sessions`."""

@@ -124,6 +124,9 @@ class Facts:
         self.words = {**self.words, tenant: words}
         return words
 
+    def config(self) -> dict[str, Any]:
+        return {"provider": "p"}
+
     async def reload(self) -> ReloadView:
         if self.refusal is not None:
             raise self.refusal
@@ -174,6 +177,7 @@ ROUTES = [
     ("GET", "/v1/hotwords/ann", None, {"admin"}),
     ("PUT", "/v1/hotwords/ann", {"hotwords": ["Brig"]}, {"admin"}),
     ("GET", "/v1/hotwords-of", None, {"admin"}),
+    ("GET", "/v1/config", None, {"admin"}),
     ("POST", "/v1/config/reload", None, {"admin"}),
 ]
 """Who passes the route. One session has rights of its own, which the facts look at."""

@@ -12,7 +12,14 @@ import msgspec
 
 from asr_hub import __version__
 from asr_hub.access.grant import Grant, Scope
-from asr_hub.config.schema import MAX_HOTWORD_WEIGHT, MAX_TENANT_CHARS, MAX_TENANTS, MIN_HOTWORD_WEIGHT
+from asr_hub.config.masked import masked
+from asr_hub.config.schema import (
+    MAX_HOTWORD_WEIGHT,
+    MAX_TENANT_CHARS,
+    MAX_TENANTS,
+    MIN_HOTWORD_WEIGHT,
+    Config,
+)
 from asr_hub.errors import Conflict, HubError, NotFound, ProtocolError
 from asr_hub.hub.hub import Hub
 from asr_hub.hub.promotion import promote
@@ -60,6 +67,11 @@ _NAME = re.compile(rf"[0-9a-f]{{{NAME_CHARS}}}")
 
 class Reloading(Protocol):
     """What reads the configuration again."""
+
+    @property
+    def config(self) -> Config:
+        """What holds now."""
+        ...
 
     async def __call__(self) -> ReloadView:
         """Raises Conflict, ProviderUnavailable."""
@@ -181,6 +193,9 @@ class StoreFacts:
                 f"{MAX_TENANTS} keys have hotwords of their own, and that is the most; empty the list of another",
                 code="bad-value",
             )
+
+    def config(self) -> dict[str, Any]:
+        return masked(self._reload.config)
 
     async def reload(self) -> ReloadView:
         return await self._reload()

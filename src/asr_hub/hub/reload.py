@@ -89,6 +89,11 @@ class Reload:
         self._turn = asyncio.Lock()
 
     @property
+    def config(self) -> Config:
+        """What holds now."""
+        return self._config
+
+    @property
     def plan(self) -> Plan:
         """What holds now."""
         return self._plan

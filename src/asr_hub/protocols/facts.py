@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -325,6 +325,14 @@ class HubFacts(Protocol):
         Put these in the place of those; running sessions hear with them from their next utterance on.
 
         For ADMIN: the caller checks it. Raises ProtocolError.
+        """
+        ...
+
+    def config(self) -> Mapping[str, Any]:
+        """
+        The configuration in force, as the last reload left it, with every secret covered.
+
+        For ADMIN: the caller checks it.
         """
         ...
 

@@ -235,6 +235,20 @@ def _add_operation(api: APIRouter, facts: HubFacts, door: DoorPort) -> None:
         wanted = _words(await _body(request))
         return HotwordsView.of(facts.set_hotwords(wanted, tenant))
 
+    @api.get(
+        "/v1/config",
+        tags=["operation"],
+        summary="The configuration in force",
+        responses=errors(401, 403, 429),
+        dependencies=[Depends(roaming(door, Scope.ADMIN))],
+    )
+    async def config() -> dict[str, Any]:
+        """
+        Every key with its value, as the last reload left it; what was promoted and which hotwords were replaced since
+        stands elsewhere. Secrets are covered. Needs the scope `admin`.
+        """
+        return dict(facts.config())
+
     @api.post(
         "/v1/config/reload",
         tags=["operation"],
