@@ -21,7 +21,7 @@ from asr_hub.errors import ConfigError
 from asr_hub.hub.facts import StoreFacts
 from asr_hub.hub.hub import Hub
 from asr_hub.hub.reload import Reload
-from asr_hub.protocols import jobs_rest, rest, tokens
+from asr_hub.protocols import jobs_rest, rest, site, tokens
 from asr_hub.protocols.http import application
 from asr_hub.protocols.http_sessions import HttpSessions
 from asr_hub.protocols.jobs_sse import JobEvents
@@ -100,6 +100,7 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
             tokens.router(entrance, door),
             events.router,
             jobs_rest.router(files.jobs, facts, door, off=files.why_not),
+            site.router(),
         )
         socket_io = SocketIo(
             hub,

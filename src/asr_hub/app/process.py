@@ -13,6 +13,7 @@ from asr_hub.app.ports import serving
 from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError, HubError
 from asr_hub.hub.reload import Reload
+from asr_hub.protocols.site import HINT, is_built
 from asr_hub.telemetry import logs
 from asr_hub.telemetry.log_files import check_files, close_files, configure_files
 
@@ -51,6 +52,8 @@ async def _serve(config: Config, read: Callable[[], Config] | None) -> None:
             stream=running.stream_url,
             grpc_port=running.grpc_port,
         )
+        if not is_built():
+            _log.info("hub.page", detail=HINT)
         await asked.wait()
         asked.clear()
         _log.info("hub.draining", sessions=running.hub.sessions)

@@ -1,4 +1,4 @@
-"""The page at `/`: speak and see it written, and where everything else is. One file, no build, nothing from outside."""
+"""The small page, where the full client was not built: speak and see it written. One file, nothing from outside."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ button { font: inherit; padding: .4rem 1rem }
 <div id="text" aria-live="polite"></div>
 <p><a href="/docs">API docs</a> · <a href="/health">health</a> · <a href="/v1/providers">providers</a> ·
  the live protocol is the WebSocket <code>/v1/stream</code></p>
+<p><small>This is the small page. The full client comes with <code>make web</code>, which needs Node.js 20.</small></p>
 <script type="module">
 const byId = id => document.getElementById(id), say = t => { byId('note').textContent = t }
 const health = await (await fetch('/health')).json()

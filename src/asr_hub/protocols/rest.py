@@ -6,7 +6,6 @@ from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
@@ -24,7 +23,6 @@ from asr_hub.protocols.facts import (
     TenantsView,
 )
 from asr_hub.protocols.openapi import errors
-from asr_hub.protocols.page import PAGE
 from asr_hub.protocols.port import DoorPort
 
 MAX_BODY_BYTES = 1 << 20
@@ -59,10 +57,6 @@ def router(facts: HubFacts, door: DoorPort) -> APIRouter:
 
 
 def _add_health(api: APIRouter, facts: HubFacts) -> None:
-    @api.get("/", response_class=HTMLResponse, include_in_schema=False)
-    async def page() -> str:
-        return PAGE
-
     @api.get("/health", tags=["hub"], summary="How the hub is")
     async def health() -> HealthView:
         """Answers 200 as long as the process lives."""
