@@ -86,10 +86,12 @@ class Recogniser:
         self._queue: deque[Utterance] = deque()
         self._open: Utterance | None = None
         self._numbers = 0
-        self._failover = Failover(session, around, options=self._options, on_room=on_room)
+        # No method of its own is given away: what would hold it in a circle would keep the audio it holds.
+        options = self._options = functools.partial(_options, around)
+        self._failover = Failover(session, around, options=options, on_room=on_room)
         self._settling = Settling(session, around)
         self._speakers = SpeakerNames(session, around)
-        self._passes = Passes(session, around, options=self._options, accept=self._settling.later)
+        self._passes = Passes(session, around, options=options, accept=self._settling.later)
         identify = around.strategy.identify
         self._languages = Languages(identify.allowed, identify.after) if identify is not None else None
         self._task: asyncio.Task[None] | None = None
@@ -211,7 +213,7 @@ class Recogniser:
         if self._closing is not None:
             await self._speakers.settled()
             await self._passes.settled()
-            reason, offset = self._closing
+            (reason, offset), self._closing = self._closing, None
             self._say(SessionClosed(at=self._around.now(), session=self._session, reason=reason, audio_offset=offset()))
 
     async def _hear(self, utterance: Utterance) -> None:
@@ -333,17 +335,6 @@ class Recogniser:
             on_room=self._on_room,
         )
 
-    def _options(self, provider: Provider, utterance: Utterance, record: Session) -> RecognitionOptions:
-        preferred = self._around.hotwords(record)
-        return RecognitionOptions(
-            language=record.language,
-            hotwords=preferred.words,
-            hotword_weights=preferred.weights,
-            sample_rate=_rate(provider, utterance),
-            partials=record.partials and not self._around.is_strained(provider.name),
-            hotwords_matched=self._around.strategy.match_hotwords,
-        )
-
     # What is said.
 
     def _is_armed(self) -> bool:
@@ -399,6 +390,18 @@ class Recogniser:
 
     def _say(self, event: Event) -> None:
         self._around.dispatch(event)
+
+
+def _options(around: Surroundings, provider: Provider, utterance: Utterance, record: Session) -> RecognitionOptions:
+    preferred = around.hotwords(record)
+    return RecognitionOptions(
+        language=record.language,
+        hotwords=preferred.words,
+        hotword_weights=preferred.weights,
+        sample_rate=_rate(provider, utterance),
+        partials=record.partials and not around.is_strained(provider.name),
+        hotwords_matched=around.strategy.match_hotwords,
+    )
 
 
 def _rate(provider: Provider, utterance: Utterance) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 
 from asr_hub.audio.operators.base import SpeechEnd
 from asr_hub.bell import Bell
@@ -105,14 +106,15 @@ class Utterance:
 
 
 class Reader:
-    """A place in the audio of an utterance."""
+    """A place in the audio of an utterance, which whoever reads holds."""
 
-    __slots__ = ("_bell", "_enough", "_held", "_read", "_utterance", "unread")
+    __slots__ = ("_bell", "_enough", "_held", "_of", "_read", "unread")
 
     def __init__(self, utterance: Utterance) -> None:
         self.unread = 0
         """Samples that this reader has not been given."""
-        self._utterance = utterance
+        # Weak: a circle would keep the audio until the next full collection, which is minutes away.
+        self._of = weakref.ref(utterance)
         self._read = 0
         self._held = 0
         self._enough = round(BLOCK_S * utterance.rate)
@@ -131,7 +133,7 @@ class Reader:
     def rewind(self) -> None:
         """Read from the first sample again."""
         self._read = 0
-        self._held = self.unread = sum(frame.samples for frame in self._utterance.frames)
+        self._held = self.unread = sum(frame.samples for frame in self._utterance().frames)
 
     async def read(self) -> AudioFrame | None:
         """
@@ -139,7 +141,7 @@ class Reader:
 
         Waits for `BLOCK_S` of audio, or the end. One task at a time.
         """
-        utterance = self._utterance
+        utterance = self._utterance()
         while self._held < self._enough and utterance.ended is None:
             await self._bell.wait()
         frames = utterance.frames[self._read :]
@@ -151,3 +153,8 @@ class Reader:
         if len(frames) == 1:
             return frames[0]
         return AudioFrame(b"".join(f.pcm for f in frames), frames[0].start, utterance.rate)
+
+    def _utterance(self) -> Utterance:
+        utterance = self._of()
+        assert utterance is not None, "whoever reads an utterance holds it"
+        return utterance

@@ -371,8 +371,8 @@ class Hub:
     def _build(self, id: SessionId, start: Start, provider: Provider, grant: Grant, is_whole: bool) -> LiveSession:
         limits, format = self.limits, start.format
         endpoint = replace(self._endpoint, max_utterance=LONGEST_SEGMENT_S) if is_whole else self._endpoint
-        recogniser = Recogniser(id, self.around, on_room=lambda: self._pump.mark(session))
-        session = LiveSession(
+        recogniser = Recogniser(id, self.around, on_room=lambda: self._has_room(id))
+        return LiveSession(
             id,
             format,
             channel=AudioChannel(
@@ -391,7 +391,10 @@ class Hub:
             meter=grant.meter,
             is_whole=is_whole,
         )
-        return session
+
+    def _has_room(self, id: SessionId) -> None:
+        if (session := self._live.get(id)) is not None:
+            self._pump.mark(session)
 
     def _join(
         self, session: LiveSession, reader: Reader, protocol: str, cursor: int, *, resumed_from: int | None
@@ -458,7 +461,7 @@ class Hub:
             session.say(message)
 
     def _end(self, session: LiveSession, reason: str) -> None:
-        session.is_over = True
+        session.end()
         self.around.forget(session.id)
         if self._live.pop(session.id, None) is not None:
             self._whole -= session.is_whole

@@ -98,6 +98,12 @@ class LiveSession:
         self._frame_bytes = format.bytes_per_frame
         self._round_bytes = int(ROUND_S * format.sample_rate) * format.bytes_per_frame
 
+    def end(self) -> None:
+        """It is closed, and takes nothing more."""
+        self.is_over = True
+        # Nothing holds it in a circle: what it held is freed when the last reader leaves.
+        self.channel.on_room = None
+
     # Readers.
 
     def join(self, key: int, reader: Reader) -> None:

@@ -29,6 +29,8 @@ UNAVAILABLE = "jobs-unavailable"
 
 _THREADS = 4
 _POOL = 20
+_CACHE_KIB = 256
+"""Of one SQLite connection. The default of 2 MiB would be held by each for good, for rows that are read once."""
 _CONNECT_S = 5
 _RETRY_S = 2.0
 _FIRST_PAUSE_S = 0.2
@@ -216,14 +218,26 @@ def _sqlite(path: Path) -> sa.Engine:
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}; set jobs.folder to one that can") from None
     engine = sa.create_engine(
-        f"sqlite:///{path}", pool_size=_POOL, max_overflow=0, pool_timeout=30, connect_args={"timeout": 30}
+        f"sqlite:///{path}",
+        pool_size=_POOL,
+        max_overflow=0,
+        pool_timeout=30,
+        # The few that are in use stay so: each keeps pages and statements, and those of a turn would all have all.
+        pool_use_lifo=True,
+        connect_args={"timeout": 30},
     )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: Any) -> None:
         # Transactions take the writer's lock when they begin: one that read first could not have it any more.
         connection.isolation_level = "IMMEDIATE"
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "busy_timeout=30000",
+            "foreign_keys=ON",
+            f"cache_size=-{_CACHE_KIB}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
