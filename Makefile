@@ -73,7 +73,7 @@ check-python: $(VENV)/.dev
 
 check-web:
 	@command -v npm >/dev/null || { echo "No Node.js here: the web client is not checked."; exit 0; }; \
-	$(MAKE) --no-print-directory $(NODE_MODULES) && cd frontend && npm run check
+	$(MAKE) --no-print-directory $(NODE_MODULES) && cd frontend && npm run check && npm test
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -118,8 +118,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --quiet --no-deps $(RIVA_CLIENT)
 	touch $@ $(VENV)/.base
 
-$(PAGE): $(NODE_MODULES) $(PAGE_SOURCES)
+$(PAGE): $(NODE_MODULES) tools/compress_page.mjs $(PAGE_SOURCES)
 	cd frontend && npm run build
+	node tools/compress_page.mjs src/asr_hub/web
 
 # The mark holds the lock that was installed, as tests/node.py writes it.
 $(NODE_MODULES): frontend/package-lock.json
