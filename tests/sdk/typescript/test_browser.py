@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import shutil
 import threading
-import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chromium import CHROMIUM, needs_chromium, write_microphone
 from tests.hubs import scripted
 from tests.node import CLIENTS, node, packages
 from tests.sdk.typescript.conftest import line
@@ -25,13 +24,6 @@ from asr_hub.config.schema import Config
 from asr_hub.providers.known_clip import packaged_clip
 
 pytestmark = pytest.mark.e2e
-
-CHROMIUM = shutil.which("chromium")
-
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: `apt-get install chromium`")
-
-RATE = 48_000
-"""Hertz. What Chromium's pretended microphone gives; a file at another rate it resamples by repeating samples."""
 
 LEAD = 2.0
 """Seconds of quiet before the first word: the page takes a while to listen."""
@@ -63,18 +55,9 @@ def pages(folder: Path) -> Iterator[str]:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """The demo's sentences as a microphone hears them: after a while, and with quiet after them."""
-    import numpy as np
-    import soxr
-
     known = packaged_clip("demo")
-    samples = np.frombuffer(silence(LEAD) + known.pcm + silence(4.0), dtype=np.int16)
-    path = tmp_path / "microphone.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(soxr.resample(samples, known.rate, RATE).tobytes())
-    return path
+    heard = silence(LEAD, rate=known.rate) + known.pcm + silence(4.0, rate=known.rate)
+    return write_microphone(tmp_path / "microphone.wav", heard, known.rate)
 
 
 async def browse(page: str, *what: str) -> dict[str, Any]:
