@@ -1,5 +1,5 @@
 // What a first visit costs: the bytes of every answer, as they came over the line, and what kind it was.
-import { scenario, view } from "./window.mjs";
+import { scenario, settled, view } from "./window.mjs";
 
 await scenario(async ({ open }) => {
   const page = await open();
@@ -16,6 +16,6 @@ await scenario(async ({ open }) => {
   await line.send("Network.enable");
   await page.goto(view("live"));
   await page.getByTestId("view-live").waitFor();
-  await page.waitForLoadState("networkidle");
+  await settled(page);
   return { loaded, policy: [...kinds.values()].map(({ headers }) => headers["content-security-policy"]).find(Boolean) };
 });

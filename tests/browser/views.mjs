@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { AXE, scenario, view } from "./window.mjs";
+import { AXE, scenario, settled, view } from "./window.mjs";
 
 const SIZES = { wide: { width: 1280, height: 800 }, phone: { width: 360, height: 740 } };
 
@@ -27,8 +27,7 @@ await scenario(async ({ open, options }) => {
     for (const [name, route] of Object.entries(options.routes)) {
       await page.goto(view(route));
       await page.getByTestId(`view-${name}`).waitFor();
-      // What is read from the hub is there.
-      await page.waitForLoadState("networkidle");
+      await settled(page);
       const violations = await look(page);
       const overflows = [];
       const sizes = colorScheme === "light" || options.screenshots ? Object.entries(SIZES) : [];

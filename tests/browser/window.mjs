@@ -63,3 +63,8 @@ export function view(route) {
 export function texts(page, id) {
   return page.getByTestId(id).evaluateAll((found) => found.map((one) => one.textContent.trim()));
 }
+
+/** Wait until what the page reads from the hub is there. */
+export function settled(page) {
+  return page.waitForFunction(() => document.querySelector('[aria-busy="true"]') === null);
+}
