@@ -1,0 +1,106 @@
+/** The page around the views. */
+
+import { Component, lazy, type ReactNode, Suspense, useEffect } from "react";
+
+import { Header } from "./header.js";
+import { common } from "./i18n/common.js";
+import { useText } from "./i18n/text.js";
+import { KeyPrompt } from "./key_prompt.js";
+import Live from "./live/index.js";
+import { Notices } from "./notices.js";
+import { type Route, useRoute } from "./router.js";
+import { useSelector } from "./store/hooks.js";
+import { Trouble } from "./ui/index.js";
+
+const Watch = lazy(() => import("./watch/index.js"));
+const Captions = lazy(() => import("./watch/captions.js"));
+const Files = lazy(() => import("./files/index.js"));
+const Time = lazy(() => import("./timeline/index.js"));
+const Hub = lazy(() => import("./hub/index.js"));
+
+export function App() {
+  const route = useRoute();
+  const t = useText(common);
+  useLook(route);
+  if (route.view === "captions") {
+    return (
+      <Suspense>
+        <Captions route={route} />
+        <KeyPrompt />
+      </Suspense>
+    );
+  }
+  return (
+    <>
+      <a className="skip" href="#content" onClick={toContent}>
+        {t("skip")}
+      </a>
+      <Header view={route.view} />
+      <Guard key={route.view} text={t("viewFailed")}>
+        <Suspense fallback={<p className="loading">{t("loading")}</p>}>
+          <View route={route} />
+        </Suspense>
+      </Guard>
+      <Notices />
+      <KeyPrompt />
+    </>
+  );
+}
+
+function View({ route }: { route: Exclude<Route, { view: "captions" }> }) {
+  switch (route.view) {
+    case "watch":
+      return <Watch route={route} />;
+    case "files":
+      return <Files route={route} />;
+    case "time":
+      return <Time route={route} />;
+    case "hub":
+      return <Hub route={route} />;
+    case "live":
+      return <Live />;
+  }
+}
+
+/** Language, theme and title, where the document keeps them. */
+function useLook(route: Route): void {
+  const { language, theme } = useSelector((state) => state.preferences);
+  const t = useText(common);
+  const root = document.documentElement;
+  const title = route.view === "captions" ? t("watch") : t(route.view);
+  useEffect(() => {
+    root.lang = language === "zh" ? "zh-Hans" : "en";
+    root.dataset["theme"] = theme;
+    root.dataset["view"] = route.view;
+    document.title = `${title} · ASR Hub`;
+  }, [root, language, theme, route.view, title]);
+}
+
+/** The hash is the route, so the browser cannot jump there by itself. */
+function toContent(event: { preventDefault: () => void }): void {
+  event.preventDefault();
+  const content = document.getElementById("content");
+  content?.setAttribute("tabindex", "-1");
+  content?.focus();
+}
+
+/** A view that fails does not take the page with it. */
+class Guard extends Component<{ text: string; children: ReactNode }, { failed: string | undefined }> {
+  override state: { failed: string | undefined } = { failed: undefined };
+
+  static getDerivedStateFromError(error: unknown) {
+    return { failed: error instanceof Error ? error.message : String(error) };
+  }
+
+  override render() {
+    const { failed } = this.state;
+    if (failed === undefined) {
+      return this.props.children;
+    }
+    return (
+      <main id="content">
+        <Trouble text={`${this.props.text} ${failed}`} onRetry={() => this.setState({ failed: undefined })} />
+      </main>
+    );
+  }
+}

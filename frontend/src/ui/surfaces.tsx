@@ -1,0 +1,124 @@
+/** What things are shown on. */
+
+import { type ComponentProps, type ReactNode, useEffect, useId, useRef } from "react";
+
+import { common } from "../i18n/common.js";
+import { useText } from "../i18n/text.js";
+import { Button } from "./controls.js";
+
+export function Card({ title, actions, children, className = "", ...rest }: ComponentProps<"section"> & { title?: string; actions?: ReactNode }) {
+  const id = useId();
+  return (
+    <section className={`card ${className}`} aria-labelledby={title === undefined ? undefined : id} {...rest}>
+      {title !== undefined && (
+        <header className="card-head">
+          <h2 id={id}>{title}</h2>
+          {actions}
+        </header>
+      )}
+      {children}
+    </section>
+  );
+}
+
+/** Nothing is here yet, and this is what to do about it. */
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="empty">
+      <p className="empty-title">{title}</p>
+      {children}
+    </div>
+  );
+}
+
+/** A few words in the colour of how things are. */
+export function Badge({ kind = "plain", children }: { kind?: "plain" | "good" | "warning" | "bad" | "accent"; children: ReactNode }) {
+  return <span className={`badge badge-${kind}`}>{children}</span>;
+}
+
+/** Something went wrong here, in the hub's words. */
+export function Trouble({ text, onRetry }: { text: string; onRetry?: () => void }) {
+  const t = useText(common);
+  return (
+    <div className="trouble" role="alert">
+      <p>{text}</p>
+      {onRetry && <Button onClick={onRetry}>{t("retry")}</Button>}
+    </div>
+  );
+}
+
+export interface DialogProps {
+  title: string;
+  isOpen: boolean;
+  onClose: () => void;
+  children: ReactNode;
+}
+
+/** Over everything else; Escape closes it. */
+export function Dialog({ title, isOpen, onClose, children }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    if (isOpen) {
+      ref.current?.showModal();
+    } else {
+      ref.current?.close();
+    }
+  }, [isOpen]);
+  return (
+    <dialog ref={ref} className="dialog" aria-labelledby={id} onClose={onClose}>
+      {isOpen && (
+        <>
+          <h2 id={id}>{title}</h2>
+          {children}
+        </>
+      )}
+    </dialog>
+  );
+}
+
+export interface Column<Row> {
+  key: string;
+  title: string;
+  cell: (row: Row) => ReactNode;
+  isNumber?: boolean;
+}
+
+export interface TableProps<Row> {
+  /** What it is a table of. */
+  caption: string;
+  columns: readonly Column<Row>[];
+  rows: readonly Row[];
+  rowKey: (row: Row) => string;
+}
+
+/** Scrolls sideways where it is wider than the page. */
+export function Table<Row>({ caption, columns, rows, rowKey }: TableProps<Row>) {
+  return (
+    <div className="table-frame" tabIndex={0} role="region" aria-label={caption}>
+      <table className="table">
+        <caption className="hidden">{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map(({ key, title, isNumber }) => (
+              <th key={key} scope="col" className={isNumber ? "number" : undefined}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={rowKey(row)}>
+              {columns.map(({ key, cell, isNumber }) => (
+                <td key={key} className={isNumber ? "number" : undefined}>
+                  {cell(row)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
