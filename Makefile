@@ -118,9 +118,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --quiet --no-deps $(RIVA_CLIENT)
 	touch $@ $(VENV)/.base
 
-$(PAGE): $(NODE_MODULES) tools/compress_page.mjs $(PAGE_SOURCES)
+$(PAGE): $(NODE_MODULES) $(PAGE_SOURCES)
 	cd frontend && npm run build
-	node tools/compress_page.mjs src/asr_hub/web
 
 # The mark holds the lock that was installed, as tests/node.py writes it.
 $(NODE_MODULES): frontend/package-lock.json

@@ -2,6 +2,8 @@ import react from "@vitejs/plugin-react";
 import { loadEnv } from "vite";
 import { defineConfig } from "vitest/config";
 
+import { compressed } from "./compress";
+
 const here = (path: string): string => decodeURIComponent(new URL(path, import.meta.url).pathname);
 
 /** The hub that `npm run dev` talks to. */
@@ -13,7 +15,7 @@ const proxy = Object.fromEntries(
 
 export default defineConfig({
   base: "./",
-  plugins: [react()],
+  plugins: [react(), compressed()],
   resolve: {
     // The client by its source: one copy, and what it does not use is not sent.
     alias: [
