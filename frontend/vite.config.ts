@@ -2,7 +2,7 @@ import react from "@vitejs/plugin-react";
 import { loadEnv } from "vite";
 import { defineConfig } from "vitest/config";
 
-import { compressed } from "./compress";
+import { compressed } from "./compress.js";
 
 const here = (path: string): string => decodeURIComponent(new URL(path, import.meta.url).pathname);
 

@@ -4,14 +4,12 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
-import type { Plugin } from "vite";
-
 const TEXTS = new Set([".css", ".html", ".js", ".json", ".svg", ".webmanifest"]);
 
 /** Bytes. What is smaller goes in one packet either way. */
 const WORTH_IT = 1024;
 
-export function compressed(): Plugin {
+export function compressed() {
   let folder = "";
   return {
     name: "compressed",
@@ -23,7 +21,7 @@ export function compressed(): Plugin {
   };
 }
 
-async function pack(folder: string): Promise<void> {
+async function pack(folder) {
   for (const name of await readdir(folder, { recursive: true })) {
     if (!TEXTS.has(extname(name))) {
       continue;
