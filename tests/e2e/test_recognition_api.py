@@ -18,7 +18,8 @@ from asr_hub.access.grant import Grant, Scope
 from asr_hub.app import Serving, serving
 from asr_hub.config.schema import Config
 from asr_hub.errors import Conflict, Forbidden, NotFound, ProviderError
-from asr_hub.hub.facts import StoreFacts, public_name
+from asr_hub.hub.facts import StoreFacts
+from asr_hub.hub.names import public_name
 from asr_hub.model import ProviderName, SessionId
 from asr_hub.store.slices.breakers import select_is_open
 from asr_hub.store.slices.providers import select_provider

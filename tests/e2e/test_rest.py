@@ -25,7 +25,8 @@ from asr_hub.access.grant import Grant, Scope
 from asr_hub.app import Serving, serving
 from asr_hub.config.loader import load
 from asr_hub.errors import Forbidden, NotFound
-from asr_hub.hub.facts import StoreFacts, public_name
+from asr_hub.hub.facts import StoreFacts
+from asr_hub.hub.names import public_name
 from asr_hub.model import ProviderName, SessionId
 from asr_hub.providers.known_clip import packaged_clip
 from asr_hub.store.slices.hotwords import HotwordsReplaced

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_hub.hub.facts import public_name
+from asr_hub.hub.names import public_name
 from asr_hub.model import SessionId
 from asr_hub.telemetry import logs
 from asr_hub.telemetry.access_log import MAX_PATH, AccessLog, shown

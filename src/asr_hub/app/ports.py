@@ -15,18 +15,20 @@ from asr_hub.app.dialects import dialects_of
 from asr_hub.app.jobs import files_of, fingerprint
 from asr_hub.app.listening import answering, bind, server
 from asr_hub.app.plan import plan_of
+from asr_hub.app.recordings import recordings_of
 from asr_hub.app.running import running_hub
 from asr_hub.config.schema import Config
 from asr_hub.errors import ConfigError
 from asr_hub.hub.facts import StoreFacts
 from asr_hub.hub.hub import Hub
 from asr_hub.hub.reload import Reload
-from asr_hub.protocols import jobs_rest, rest, site, tokens
+from asr_hub.protocols import jobs_rest, recordings, rest, site, tokens
 from asr_hub.protocols.http import application
 from asr_hub.protocols.http_sessions import HttpSessions
 from asr_hub.protocols.jobs_sse import JobEvents
 from asr_hub.protocols.origins import OriginGate
 from asr_hub.protocols.port import DoorPort
+from asr_hub.protocols.recordings_sse import ActionEvents
 from asr_hub.protocols.socket_io.mount import SocketIo, SocketIoSettings
 from asr_hub.protocols.websocket import LaneSettings, websocket_lane
 from asr_hub.store.slice import State
@@ -90,6 +92,7 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
         limits = WireLimits(max_audio_bytes=config.server.max_frame_bytes)
         sessions = HttpSessions(hub, door, limits=limits)
         events = JobEvents(files.watches, door)
+        actions = ActionEvents(recordings_of(config, hub), door)
         dialects = await stack.enter_async_context(
             dialects_of(config, hub, entrance, tuple(plan.entries), limits=limits)
         )
@@ -100,6 +103,8 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
             tokens.router(entrance, door),
             events.router,
             jobs_rest.router(files.jobs, facts, door, off=files.why_not),
+            recordings.router(actions.recordings, door),
+            actions.router,
             site.router(),
         )
         socket_io = SocketIo(
@@ -134,8 +139,8 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
                         yield Serving(hub, host, port, reload, grpc_port, tls, dialects.ports)
                     finally:
                         # uvicorn waits for its responses, and events have no end.
-                        sessions.close()
-                        events.close()
+                        for streams in (sessions, events, actions):
+                            streams.close()
                         dialects.stopping.set()
         finally:
             dialects.stopping.set()

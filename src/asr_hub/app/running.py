@@ -12,6 +12,7 @@ from typing import Any
 
 from asr_hub import __version__
 from asr_hub.app.plan import endpoint_of, plan_of, vad_of, wake_word_of
+from asr_hub.app.recordings import recorder_of
 from asr_hub.config.schema import Config
 from asr_hub.effects.breaking import Breakers
 from asr_hub.effects.commands import ClientCommands
@@ -19,6 +20,7 @@ from asr_hub.effects.expiry import Expiry
 from asr_hub.effects.flushing import JournalFlush
 from asr_hub.effects.lines import LogLines
 from asr_hub.effects.rearm import Rearm
+from asr_hub.effects.recording import Recording
 from asr_hub.effects.undoing import Undoing
 from asr_hub.hub.beside import beside
 from asr_hub.hub.engines import Engines
@@ -86,6 +88,8 @@ async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator
             effects.append(
                 Rearm(lambda session: select_session(store.state, session), timeout=config.wake_word.timeout_s)
             )
+        if config.recorder.mode != "off":
+            effects.append(Recording(lambda: recorder))
         sink = None
         if config.journal.path is not None:
             sink = await stack.enter_async_context(journal_file(Path(config.journal.path)))
@@ -95,6 +99,9 @@ async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator
         stack.callback(store.journal.flush)
         store.attach(asyncio.get_running_loop().call_soon_threadsafe, thread_id=threading.get_ident)
 
+        recorder = await stack.enter_async_context(
+            recorder_of(config.recorder, state=lambda: store.state, seq=lambda: store.journal.seq)
+        )
         corrector, voices = await beside(config)
         engines = Engines(plan.makers(), fallbacks=plan.fallbacks, dispatch=store.dispatch, spawn=spawn, now=time.time)
         hub = Hub(
@@ -109,6 +116,7 @@ async def running_hub(config: Config, plan: Plan | None = None) -> AsyncIterator
             breakers=breakers,
             corrector=corrector,
             voices=voices,
+            recorder=recorder,
             tick=config.audio.tick_ms / 1000,
         )
         stack.push_async_callback(hub.around.aclose)

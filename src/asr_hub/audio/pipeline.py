@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from asr_hub.audio.operators.base import Output, Scored, Vad, VadState
 from asr_hub.audio.operators.continuous import Continuous
@@ -43,6 +43,8 @@ class Pipeline:
         self._levels = Levels(rate) if levels else None
         self._reading: Reading | None = None
         self._position = 0
+        self.tap: Callable[[AudioFrame], None] | None = None
+        """Told of every frame as it is heard, in order: who records the session. Must not raise."""
 
     @property
     def state(self) -> VadState | None:
@@ -127,6 +129,8 @@ class Pipeline:
             self._position = frame.end
             if self._levels is not None:
                 self._reading = self._levels.process(frame) or self._reading
+            if self.tap is not None:
+                self.tap(frame)
 
 
 def _join(outputs: list[Output]) -> list[Output]:

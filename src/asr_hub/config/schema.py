@@ -606,6 +606,43 @@ class Journal(Section):
     """A file to append every action to, one JSON line each. Holds transcripts: mind who can read it."""
 
 
+class KeptRecordings(Section):
+    """How long recordings stay. The oldest go first; those that are being made stay."""
+
+    days: Annotated[float, Field(gt=0)] = 30.0
+    recordings: Annotated[int, Field(ge=1)] = 1000
+    bytes: Annotated[int, Field(ge=1 << 20)] = 20 * 2**30
+    """Of all of them together."""
+
+
+class Recorder(Section):
+    """
+    Recordings of sessions: what happened in each, and what was heard.
+
+    See [recordings](../how-to/record-a-session.md).
+    """
+
+    mode: Literal["off", "ask", "on"] = "off"
+    """
+    `off`: nothing is recorded; `ask`: sessions for which `PUT /v1/sessions/NAME/recording` asks; `on`: every session.
+    A recording holds what people said: ask them before you record.
+    """
+    folder: str | None = None
+    """Where they lie; `asr-hub/recordings` in the XDG data directory by default."""
+    audio: bool = True
+    """With what was heard."""
+    redact: str | None = None
+    """
+    A Python function, `package.module:function`, that is given each text and returns what is written in its place. It
+    hears no audio: set `audio: false` where that must not be kept either.
+    """
+    max_s: Annotated[float, Field(gt=0, le=86400)] = 4 * 3600.0
+    """Seconds of one recording; then it ends, and the session goes on."""
+    max_bytes: Annotated[int, Field(ge=1 << 20, le=2**31 - 1)] = 1 << 30
+    """Of one recording, made here or uploaded."""
+    keep: KeptRecordings = KeptRecordings()
+
+
 class Logging(Section):
     """What the hub writes to stderr."""
 
@@ -684,6 +721,7 @@ class Config(Section):
     jobs: Jobs = Jobs()
     dialects: Dialects = Dialects()
     journal: Journal = Journal()
+    recorder: Recorder = Recorder()
     logging: Logging = Logging()
 
     @model_validator(mode="after")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Protocol
@@ -22,6 +20,7 @@ from asr_hub.config.schema import (
 )
 from asr_hub.errors import Conflict, HubError, NotFound, ProtocolError
 from asr_hub.hub.hub import Hub
+from asr_hub.hub.names import Named, public_name
 from asr_hub.hub.promotion import promote
 from asr_hub.model import Hypothesis, ProviderName, SessionId
 from asr_hub.protocols.facts import (
@@ -59,12 +58,6 @@ from asr_hub.wire.conversation import check_hotwords
 _log = logs.get(__name__)
 
 
-NAME_CHARS = 12
-"""Of a session's public name: hexadecimal digits, 48 bits of its hash."""
-
-_NAME = re.compile(rf"[0-9a-f]{{{NAME_CHARS}}}")
-
-
 class Reloading(Protocol):
     """What reads the configuration again."""
 
@@ -78,17 +71,13 @@ class Reloading(Protocol):
         ...
 
 
-def public_name(session: SessionId) -> str:
-    """By what an operator calls a session: nobody can attach with it, and the id cannot be told from it."""
-    return hashlib.sha256(session.encode()).hexdigest()[:NAME_CHARS]
-
-
 class StoreFacts:
     """Implements `HubFacts`."""
 
     def __init__(self, hub: Hub, reload: Reloading, *, warning: str | None = None) -> None:
         """`warning` is told to everybody who asks for the hub's health."""
         self._hub = hub
+        self._named = Named(hub.record, hub.records)
         self._warning = warning
         self._reload = reload
 
@@ -125,7 +114,7 @@ class StoreFacts:
         return [SessionView(**_session(record), principal=record.principal or None) for record in records]
 
     def session(self, name: str, grant: Grant) -> SessionDetails:
-        record, by_id = self._find(name, grant)
+        record, by_id = self._named.find(name, grant)
         if by_id:
             grant.must(Scope.WATCH)
         is_admin = Scope.ADMIN in grant.scopes
@@ -136,14 +125,14 @@ class StoreFacts:
         )
 
     def close(self, name: str, grant: Grant) -> SessionView:
-        record, is_own = self._commanded(name, grant)
+        record, is_own = self._named.commanded(name, grant)
         if record.phase is not Phase.CLOSING:
             reason = "close" if is_own else "admin"
             self._hub.dispatch(CloseRequested(at=self._hub.now(), session=record.id, reason=reason))
         return SessionView(**_session(self._hub.record(record.id) or record))
 
     def undo(self, name: str, utterance: int, grant: Grant) -> SessionView:
-        record, _ = self._commanded(name, grant)
+        record, _ = self._named.commanded(name, grant)
         found = select_utterance(self._hub.store.state, record.id, utterance)
         if found is None or found.final is None:
             raise NotFound(
@@ -199,32 +188,6 @@ class StoreFacts:
 
     async def reload(self) -> ReloadView:
         return await self._reload()
-
-    def _commanded(self, name: str, grant: Grant) -> tuple[Session, bool]:
-        """A live session that the grant may do something to, and whether it is its own. Raises NotFound, Forbidden."""
-        record, by_id = self._find(name, grant)
-        is_own = by_id and grant.name == record.principal
-        grant.must(Scope.SPEAK if is_own else Scope.ADMIN)
-        return record, is_own
-
-    def _find(self, name: str, grant: Grant) -> tuple[Session, bool]:
-        """A live session, and whether it was named by its id. Raises NotFound, Forbidden."""
-        by_id = self._hub.record(SessionId(name))
-        record = by_id or self._named(name, grant)
-        if record is None:
-            raise NotFound(
-                "no such session: it was closed, or was never there; GET /v1/sessions lists those that live",
-                code="unknown-session",
-            )
-        grant.must_reach(record.id)
-        return record, by_id is not None
-
-    def _named(self, name: str, grant: Grant) -> Session | None:
-        if _NAME.fullmatch(name) is None:
-            return None
-        # Before anything is looked up: whoever may not see sessions is not told which there are.
-        grant.must(Scope.ADMIN)
-        return next((record for record in self._hub.records() if public_name(record.id) == name), None)
 
     def _transcript(self, session: SessionId) -> list[UtteranceView]:
         utterances = select_utterances(self._hub.store.state, session)

@@ -33,6 +33,7 @@ from asr_hub.hub.session import Command, LiveSession, Reader
 from asr_hub.hub.standing import standing
 from asr_hub.model import HUB_RATE, AudioFormat, ProviderName, Role, SessionId
 from asr_hub.providers.base import Provider
+from asr_hub.recordings.recorder import Recorder
 from asr_hub.store.event import Event
 from asr_hub.store.kernel import Change, HubStore
 from asr_hub.store.slices.sessions import (
@@ -98,6 +99,7 @@ class Hub:
         breakers: Breakers | None = None,
         corrector: Corrector | None = None,
         voices: SpeakerFinder | None = None,
+        recorder: Recorder | None = None,
         tick: float = 0.04,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -121,6 +123,7 @@ class Hub:
         self.limits = limits
         self.engines = engines
         self.store = store
+        self.recorder = recorder
         self.now = now
         self.monotonic = monotonic
         self.default = default
@@ -244,6 +247,10 @@ class Hub:
     def record(self, session: SessionId) -> Session | None:
         return select_session(self.store.state, session)
 
+    def pipeline(self, session: SessionId) -> Pipeline:
+        """The way of a session's audio. Raises NotFound."""
+        return self._find(session).pipeline
+
     def records(self) -> Iterable[Session]:
         """Every live session, as the store has it now."""
         return select_sessions(self.store.state)
@@ -348,6 +355,8 @@ class Hub:
         self._live[session.id] = session
         self._whole += is_whole
         self.store.watch(session.id, lambda change: self._told(session, change))
+        if self.recorder is not None and not is_whole:
+            self.recorder.opened(session.id, grant.name, session.pipeline)
         self.dispatch(
             SessionOpened(
                 at=self.now(),

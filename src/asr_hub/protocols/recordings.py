@@ -112,6 +112,7 @@ def _add_files(api: APIRouter, recordings: RecordingsPort, door: DoorPort) -> No
         """
         body = Body(request)
         try:
+            await recordings.make_room()
             async with uploads.whole(body) as upload:
                 view = await recordings.add(upload.path)
         except ClientDisconnect:

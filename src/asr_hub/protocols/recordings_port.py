@@ -142,8 +142,10 @@ class Past(Protocol):
 class Following(Protocol):
     """One who follows a live session."""
 
-    is_over: bool
-    """The session is closed; what `read` gives now is the last of it."""
+    @property
+    def is_over(self) -> bool:
+        """The session is closed; what `read` gives now is the last of it."""
+        ...
 
     def read(self, limit: int) -> Actions:
         """The next actions; none where there are none yet. `first` lies above what was read where some were missed."""
@@ -155,7 +157,8 @@ class Following(Protocol):
 class RecordingsPort(Protocol):
     """The recordings of a hub. Where no grant is asked for, the caller has checked for ADMIN."""
 
-    upload: UploadSettings
+    @property
+    def upload(self) -> UploadSettings: ...
 
     async def all(self) -> RecordingsView: ...
 
@@ -165,6 +168,10 @@ class RecordingsPort(Protocol):
 
     async def delete(self, name: str) -> None:
         """Raises NotFound, Conflict while it is being made."""
+        ...
+
+    async def make_room(self) -> None:
+        """The folder of `upload` is there when this returns. Raises Overloaded (`disk-full`)."""
         ...
 
     async def add(self, path: Path) -> RecordingView:

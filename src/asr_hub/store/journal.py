@@ -110,6 +110,11 @@ class Journal:
         ]
 
     @property
+    def oldest(self) -> int:
+        """The number of the oldest fact still kept; that of the next one where there is none."""
+        return self._entries[0].seq if self._entries else self.seq + 1
+
+    @property
     def oldest_state(self) -> int:
         """The smallest number `state_at` takes."""
         return self._oldest_snapshot()[0]
@@ -137,7 +142,7 @@ class Journal:
         yield encode(self.entries(after=start))
 
     def _oldest_snapshot(self) -> tuple[int, State]:
-        first = self._entries[0].seq if self._entries else 1
+        first = self.oldest
         return next(((seq, state) for seq, state in self._snapshots if seq + 1 >= first), (self.seq, self._latest))
 
 

@@ -87,5 +87,5 @@ def _public(match: re.Match[str]) -> str:
     session = match[1]
     if _NAME.fullmatch(session):
         return session
-    # As `hub.facts.public_name` has it.
+    # As `hub.names.public_name` has it.
     return hashlib.sha256(session.encode("utf-8", "backslashreplace")).hexdigest()[:12]

@@ -1,0 +1,176 @@
+"""A recording is read to its end: what it has is counted, and one that came from elsewhere is checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec.structs import replace
+
+from asr_hub.model import SessionId
+from asr_hub.recordings.format import (
+    SAMPLE_BYTES,
+    BadRecording,
+    Folder,
+    Meta,
+    Piece,
+    Summary,
+    open_journal,
+)
+from asr_hub.recordings.selection import NOBODY, OF_THE_HUB
+from asr_hub.store.event import Event, SessionEvent
+from asr_hub.store.journal import CorruptJournal, Entry
+from asr_hub.store.root import ROOT
+from asr_hub.store.slice import IllegalMove, State
+from asr_hub.store.slices.breakers import AttemptFailed, select_breakers
+from asr_hub.store.slices.hotwords import HotwordsReplaced, select_tenants
+from asr_hub.store.slices.jobs import select_jobs
+from asr_hub.store.slices.providers import select_providers
+from asr_hub.store.slices.sessions import select_sessions
+
+MOST_FACTS = 1_000_000
+
+MOST_RECORDS = 1000
+"""Providers, breakers, or utterances that wait for a final, in one state: real hubs have a few."""
+
+MOST_SAMPLES = 48 * 3600 * 16_000
+
+LARGEST_PIECE = 4 << 20
+"""Bytes"""
+
+LOWEST_RATE = 1_000
+HIGHEST_RATE = 16_000
+"""Hertz, that pipelines have"""
+
+_EVERY = 64
+"""Facts from one look at the size of the state to the next."""
+
+
+def counted(folder: Folder, meta: Meta) -> Meta:
+    """
+    What a recording of this hub has, where it was not written down.
+
+    Raises CorruptJournal, BadRecording, NotFound.
+    """
+    with folder.journal() as file:
+        opened = open_journal(file)
+        summary = Summary(opened.state)
+        found = _told(meta, folded(opened.state, opened.entries), summary)
+    return _heard(found, folder.pieces())
+
+
+def checked(folder: Folder, meta: Meta) -> Meta:
+    """
+    What a recording from elsewhere has, once everything in it is what it says, and of one session alone.
+
+    Reads in bounded memory. Raises BadRecording, CorruptJournal, NotFound.
+    """
+    if not LOWEST_RATE <= meta.rate <= HIGHEST_RATE:
+        raise BadRecording(f"its audio has {meta.rate} Hz; that of pipelines has {LOWEST_RATE} to {HIGHEST_RATE}")
+    with folder.journal() as file:
+        opened = open_journal(file)
+        if opened.after:
+            raise BadRecording(f"its journal begins after fact {opened.after}; a recording begins with the first")
+        session = SessionId(meta.session)
+        _check_begin(opened.state, session)
+        summary = Summary(opened.state)
+        states = folded(opened.state, _checked(opened.entries, session))
+        found = _told(meta, _bounded(states), summary)
+    pieces = folder.pieces()
+    _check_audio(folder, pieces)
+    return _heard(found, pieces)
+
+
+def folded(state: State, entries: Iterable[Entry]) -> Iterator[tuple[Entry, State]]:
+    """Each fact, and the state after it. Raises CorruptJournal where one cannot follow."""
+    for line, entry in enumerate(entries, start=2):
+        try:
+            state = ROOT.reduce(state, entry.event)
+        except IllegalMove as exc:
+            raise CorruptJournal(line, f"fact {entry.seq} cannot follow ({exc})", "the facts before it stand") from exc
+        yield entry, state
+
+
+def _told(meta: Meta, states: Iterator[tuple[Entry, State]], summary: Summary) -> Meta:
+    facts, at = 0, meta.started_at
+    for entry, _ in states:
+        facts, at = entry.seq, entry.event.at
+        summary.tell(entry)
+    ended_at = at if meta.ended_at is None else meta.ended_at
+    return summary.on(replace(meta, facts=facts, ended_at=ended_at, why_ended=meta.why_ended or "broken-off"))
+
+
+def _heard(meta: Meta, pieces: list[Piece]) -> Meta:
+    if not pieces:
+        return replace(meta, samples=0)
+    return replace(meta, samples=pieces[-1].start + pieces[-1].samples)
+
+
+def _checked(entries: Iterator[Entry], session: SessionId) -> Iterator[Entry]:
+    for entry in entries:
+        if entry.seq > MOST_FACTS:
+            raise BadRecording(f"it has more than {MOST_FACTS} facts; no session has so many")
+        if not _belongs(entry.event, session):
+            raise BadRecording(f"fact {entry.seq}, {entry.event.type}, is about another session than {session!r}")
+        yield entry
+
+
+def _belongs(event: Event, session: SessionId) -> bool:
+    if isinstance(event, SessionEvent):
+        return event.session == session or (event.session == NOBODY and type(event) is AttemptFailed)
+    return type(event) in OF_THE_HUB or type(event) is HotwordsReplaced
+
+
+def _bounded(states: Iterator[tuple[Entry, State]]) -> Iterator[tuple[Entry, State]]:
+    for entry, state in states:
+        if entry.seq % _EVERY == 0:
+            _check_size(state)
+        yield entry, state
+
+
+def _check_begin(state: State, session: SessionId) -> None:
+    if any(record.id != session for record in select_sessions(state)) or select_jobs(state):
+        raise BadRecording("the state that it goes on from is not that of one session")
+    if set(_sessions_of_transcripts(state)) - {session}:
+        raise BadRecording("the state that it goes on from has the words of other sessions")
+    _check_size(state)
+
+
+def _sessions_of_transcripts(state: State) -> Iterable[SessionId]:
+    found: Iterable[SessionId] = state["transcripts"]
+    return found
+
+
+def _check_size(state: State) -> None:
+    record = next(iter(select_sessions(state)), None)
+    counts: tuple[Callable[[], int], ...] = (
+        lambda: sum(1 for _ in select_providers(state)),
+        lambda: sum(1 for _ in select_breakers(state)),
+        lambda: len(select_tenants(state)),
+        lambda: len(record.pending) if record is not None else 0,
+    )
+    if any(count() > MOST_RECORDS for count in counts):
+        raise BadRecording(f"a state of it has more than {MOST_RECORDS} records of a kind; no hub has so many")
+
+
+def _check_audio(folder: Folder, pieces: list[Piece]) -> None:
+    """Every piece is there, as long as it says, and what its hash says. Raises BadRecording."""
+    if pieces and pieces[-1].start + pieces[-1].samples > MOST_SAMPLES:
+        raise BadRecording("its audio is longer than two days")
+    lengths: dict[str, int] = {}
+    for piece in pieces:
+        if piece.sha256 not in lengths:
+            lengths[piece.sha256] = _length(folder, piece.sha256)
+        if lengths[piece.sha256] != piece.samples * SAMPLE_BYTES:
+            raise BadRecording(f"the piece of audio at {piece.start} is not as long as it says")
+
+
+def _length(folder: Folder, sha256: str) -> int:
+    try:
+        with folder.piece(sha256).open("rb") as file:
+            data = file.read(LARGEST_PIECE + 1)
+    except OSError:
+        raise BadRecording(f"a piece of its audio is missing: {sha256}") from None
+    if len(data) > LARGEST_PIECE or hashlib.sha256(data).hexdigest() != sha256:
+        raise BadRecording(f"a piece of its audio is not what its hash says: {sha256}")
+    return len(data)
