@@ -334,6 +334,33 @@ async def test_a_file_and_its_folders_are_on_the_disk_before_put_is_back(
     assert (path.parent.stat().st_ino, True) in synced
 
 
+async def test_names_of_folders_that_are_on_the_disk_are_not_put_there_again(
+    folder: FolderAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each is a wait for the disk, and a client waits for it with every file it submits.
+    root = tmp_path / "kept" / "audio"
+    synced: list[int] = []
+    real = os.fsync
+
+    def sync(number: int) -> None:
+        real(number)
+        synced.append(os.fstat(number).st_ino)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    await folder.put(*a_file(tmp_path, b"content"))
+    inode = root.stat().st_ino
+    os.utime(root, ns=(1, 1))  # A folder that has not changed for long.
+    await folder.put(*a_file(tmp_path, b"content"))
+    synced.clear()
+    await folder.put(*a_file(tmp_path, b"content"))
+    assert inode not in synced
+    await folder.put(*a_file(tmp_path, b"in another folder"))
+    assert inode in synced
+    synced.clear()
+    await folder.put(*a_file(tmp_path, b"content"))
+    assert inode in synced, "another process may have made a folder in the same tick"
+
+
 async def test_a_file_that_is_put_again_is_as_young_as_a_new_one(folder: FolderAudio, tmp_path: Path) -> None:
     sha256, source = a_file(tmp_path, b"content")
     os.utime(source, (1, 1))

@@ -19,7 +19,7 @@ from asr_hub.jobs.job import JobId, JobState
 from asr_hub.jobs.ledger import Ledger
 from asr_hub.jobs.listing import MOST_ON_A_PAGE, Listing
 from asr_hub.jobs.ports import Query
-from asr_hub.jobs.tables import Standing, jobs
+from asr_hub.jobs.tables import Standing, create, jobs
 from asr_hub.store.slices.jobs import JobDone
 
 pytestmark = pytest.mark.unit
@@ -114,6 +114,31 @@ def test_what_no_page_said_is_refused(after: str) -> None:
     with pytest.raises(ProtocolError) as refused:
         Listing(None, concurrency=1).history(Query(after=after))  # type: ignore[arg-type]
     assert refused.value.code == "bad-value"
+
+
+def test_a_place_is_told_without_a_walk_over_all_jobs_that_are_done(database: Database) -> None:
+    # Also in a database that an earlier release made, without the index.
+    with database.writing() as connection:
+        connection.exec_driver_sql("DROP INDEX asr_jobs_last")
+        create(connection)
+    add(database, 1, at=1.0)
+    asked: list[tuple[str, object]] = []
+
+    def ask(connection: sa.Connection, cursor: object, statement: str, values: object, *_: object) -> None:
+        asked.append((statement, values))
+
+    sa.event.listen(database.engine, "before_cursor_execute", ask)
+    ledger = Ledger(database, NoQueue(), now=lambda: 2.0, most_queued=1000)
+    Listing(database, concurrency=1).place(ledger.read(id_of(1)), 1)
+    sa.event.remove(database.engine, "before_cursor_execute", ask)
+    assert len(asked) == 4
+    with database.reading() as connection:
+        plans = [
+            row[3]
+            for statement, values in asked
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)  # type: ignore[arg-type]
+        ]
+    assert all(plan.startswith("SEARCH") for plan in plans), plans
 
 
 async def test_jobs_are_found_by_what_was_said_in_them(workshop: MakeWorkshop) -> None:

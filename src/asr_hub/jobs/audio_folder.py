@@ -23,6 +23,8 @@ _HALF = ".half"
 _HALF_S = 24 * 3600.0
 """Seconds after which a copy that is still not whole is one that nobody makes any more."""
 _TRIES = 10
+_TICK_NS = 1_000_000_000
+"""More than any clock of a file system."""
 
 
 def checked_hash(sha256: str) -> str:
@@ -46,6 +48,8 @@ class FolderAudio:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._synced_ns: int | None = None
+        """When the names in the folder last changed, as far as they are known to be on the disk."""
 
     async def put(self, sha256: str, source: Path) -> None:
         """
@@ -95,12 +99,22 @@ class FolderAudio:
                         _place(source, path)
                     # Also where it was there before: whoever put it may not be this far yet.
                     _sync(path.parent)
-                    _sync(self._folder)
+                    self._sync_folder()
                     return
                 except FileNotFoundError:
                     # Deleted just now, perhaps with the folder it was alone in.
                     if left == 0 or not source.exists():
                         raise
+
+    def _sync_folder(self) -> None:
+        """Put the names of the folders in it on the disk, unless none has come or gone since that was done."""
+        changed_ns = self._folder.stat().st_mtime_ns
+        if changed_ns == self._synced_ns:
+            return
+        _sync(self._folder)
+        # Two changes in one tick of the clock look like one.
+        if changed_ns < time.time_ns() - _TICK_NS:
+            self._synced_ns = changed_ns
 
     def _all(self) -> Iterator[tuple[str, int, float]]:
         with _told("files"):

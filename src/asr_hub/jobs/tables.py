@@ -48,6 +48,8 @@ jobs = sa.Table(
     sa.Column("search", sa.Text, nullable=False),
     sa.Index("asr_jobs_queue", "state", "provider", "priority", "queued_at"),
     sa.Index("asr_jobs_history", "created_at", "id"),
+    # Of the last that are done: everybody who submits a file is told how fast they went.
+    sa.Index("asr_jobs_last", "state", "provider", "finished_at"),
 )
 
 segments = sa.Table(
@@ -82,11 +84,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create(connection: sa.Connection) -> None:
-    """The tables, where they are not there yet."""
+    """The tables and their indexes, where they are not there yet."""
     if connection.dialect.name == "postgresql":
         # Two hubs that start at the same time would both create them.
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     _metadata.create_all(connection)
+    for index in jobs.indexes:
+        index.create(connection, checkfirst=True)
 
 
 def standing(row: sa.Row[tuple[object, ...]]) -> Standing:
