@@ -1,9 +1,11 @@
-"""`asr-hub replay`: what a written journal says of any moment of the hub that wrote it."""
+"""`asr-hub replay`: what a written journal, or a recording, says of any moment of the hub that wrote it."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +19,15 @@ from rich.markup import escape
 from asr_hub.cli.refusal import refused
 from asr_hub.errors import NotFound
 from asr_hub.model import EndpointReason, Hypothesis, ProviderName, SessionId
+from asr_hub.recordings.archive import journal_in
+from asr_hub.recordings.causes import Cause
+from asr_hub.recordings.causes import why as list_causes
+from asr_hub.recordings.format import open_journal
+from asr_hub.recordings.inspecting import folded
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import CorruptJournal, Recording, read
 from asr_hub.store.root import ROOT
-from asr_hub.store.slice import IllegalMove, State
+from asr_hub.store.slice import State
 from asr_hub.store.slices.sessions import (
     SessionClosed,
     SessionConfigured,
@@ -37,12 +44,19 @@ from asr_hub.store.slices.transcripts import (
 
 
 def replay(
-    journal: Annotated[Path, typer.Argument(help="A file that `journal.path` of the configuration named.")],
+    journal: Annotated[
+        Path, typer.Argument(help="A file that `journal.path` named, a recording's folder, or its zip.")
+    ],
     at: Annotated[int | None, typer.Option(min=0, help="Stop after this fact; by default after the last.")] = None,
     session: Annotated[str | None, typer.Option(help="Show this session only.")] = None,
+    why: Annotated[int | None, typer.Option(min=1, help="Print what led to this fact, and nothing else.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the state of the hub and what had been said, at any point of a journal."""
+    """Print the state of the hub and what had been said, at any point of a journal or a recording."""
+    if why is not None:
+        with refused():
+            _show_causes(_causes(journal, why), Console(), as_json=as_json)
+        return
     with refused():
         moment = _moment(journal, at)
         if session is not None:
@@ -96,11 +110,47 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _moment(path: Path, at: int | None) -> Moment:
+    with _opened(path) as recording:
+        return _reach(recording, at)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Recording]:
+    """A written journal, or that of a recording. Raises NotFound, CorruptJournal, BadRecording."""
     try:
-        with path.open("rb") as file:
-            return _reach(read(file), at)
+        if path.is_dir() or zipfile.is_zipfile(path):
+            with journal_in(path) as file:
+                yield open_journal(file)
+        else:
+            with path.open("rb") as file:
+                yield read(file)
     except OSError as exc:
         raise NotFound(f"{path}: cannot be read: {os.strerror(exc.errno or 0)}") from None
+
+
+def _causes(path: Path, seq: int) -> list[Cause]:
+    """Reads twice: first what it is about, then what came before. Raises what `_opened` raises."""
+    with _opened(path) as recording:
+        target = next((entry for entry in recording.entries if entry.seq >= seq), None)
+    if target is None or target.seq != seq:
+        raise NotFound(f"this journal has no fact {seq}")
+    with _opened(path) as recording:
+        return list_causes(target, itertools.takewhile(lambda entry: entry.seq < seq, recording.entries))
+
+
+def _show_causes(causes: list[Cause], console: Console, *, as_json: bool) -> None:
+    if as_json:
+        told = [{"seq": seq, "link": link, "action": event} for seq, link, event in causes]
+        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+        return
+    for seq, link, event in causes:
+        plain = msgspec.to_builtins(event, enc_hook=_map_to_dict, str_keys=True)
+        fields = _fields({name: value for name, value in plain.items() if name not in ("type", "at", "session")})
+        console.print(
+            f"{seq:>6} {_when(event.at)} [bold]{link:<14}[/] {escape(event.type)} {escape(fields)}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _reach(recording: Recording, at: int | None) -> Moment:
@@ -130,14 +180,9 @@ def _reach(recording: Recording, at: int | None) -> Moment:
 
 def _states(recording: Recording, at: int | None) -> Iterator[tuple[int, Event, State]]:
     """Each fact up to number `at`, with the state after it. Raises CorruptJournal."""
-    state = recording.state
     if at == recording.after:
         return
-    for line, (seq, event) in enumerate(recording.entries, start=2):
-        try:
-            state = ROOT.reduce(state, event)
-        except IllegalMove as exc:
-            raise CorruptJournal(line, f"fact {seq} cannot follow ({exc})", "the facts before it are shown") from exc
+    for (seq, event), state in folded(recording.state, recording.entries):
         yield seq, event, state
         if seq == at:
             return
@@ -205,10 +250,12 @@ def _show_part(name: str, part: object, console: Console) -> None:
     are_records = bool(plain) and all(isinstance(record, dict) for record in plain.values())
     records = plain if are_records else {"": plain}
     for key, record in records.items():
-        fields = " ".join(f"{field}={_cell(field, value)}" for field, value in record.items() if value not in _NOTHING)
-        console.print(
-            f"[bold]{name}[/] {escape(' '.join(filter(None, (key, fields))))}", highlight=False, soft_wrap=True
-        )
+        told = " ".join(filter(None, (key, _fields(record))))
+        console.print(f"[bold]{name}[/] {escape(told)}", highlight=False, soft_wrap=True)
+
+
+def _fields(record: Mapping[str, object]) -> str:
+    return " ".join(f"{field}={_cell(field, value)}" for field, value in record.items() if value not in _NOTHING)
 
 
 _NOTHING: tuple[object, ...] = (None, "", (), [], {})

@@ -610,7 +610,9 @@ class KeptRecordings(Section):
     """How long recordings stay. The oldest go first; those that are being made stay."""
 
     days: Annotated[float, Field(gt=0)] = 30.0
+    """Since they were begun."""
     recordings: Annotated[int, Field(ge=1)] = 1000
+    """So many, the newest."""
     bytes: Annotated[int, Field(ge=1 << 20)] = 20 * 2**30
     """Of all of them together."""
 

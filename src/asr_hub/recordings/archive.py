@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from asr_hub.errors import TooLarge
 from asr_hub.recordings.files import PRIVATE
@@ -24,6 +25,9 @@ LARGEST_INDEX = 16 << 20
 
 CHUNK = 256 << 10
 """Bytes that are read at a time"""
+
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What `zipfile` raises of what is none."""
 
 _END = b"PK\x05\x06"
 _END_BYTES = 22
@@ -71,7 +75,27 @@ def unpacked(zip: Path, folder: Path, *, max_bytes: int) -> int:
         try:
             with zipfile.ZipFile(file) as found:
                 return _taken_apart(found, folder, max_bytes)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as exc:
+        except _UNREADABLE as exc:
+            raise BadRecording(f"the zip cannot be read ({exc}); download the recording again") from None
+
+
+@contextlib.contextmanager
+def journal_in(path: Path) -> Iterator[BinaryIO]:
+    """
+    The journal of a recording, which is a folder or a zip of one, as a file that is read from its beginning.
+
+    Raises BadRecording, NotFound, OSError.
+    """
+    if path.is_dir():
+        with Folder(path).journal() as file:
+            yield file
+        return
+    with path.open("rb") as zip:
+        _check_directory(zip)
+        try:
+            with zipfile.ZipFile(zip) as found, found.open(member_names(found)[JOURNAL]) as member:
+                yield cast("BinaryIO", member)
+        except _UNREADABLE as exc:
             raise BadRecording(f"the zip cannot be read ({exc}); download the recording again") from None
 
 

@@ -122,6 +122,7 @@ class Cause(NamedTuple):
 
     seq: int
     link: str
+    event: Event
 
 
 def why(target: Entry, before: Iterable[Entry]) -> list[Cause]:
@@ -131,7 +132,7 @@ def why(target: Entry, before: Iterable[Entry]) -> list[Cause]:
         seen.look(entry)
     found = {entry.seq: entry for entry in seen.causes()}
     found[target.seq] = target
-    return [Cause(seq, LINKS.get(type(entry.event), "other")) for seq, entry in sorted(found.items())]
+    return [Cause(seq, LINKS[type(entry.event)], entry.event) for seq, entry in sorted(found.items())]
 
 
 class _Seen:
