@@ -32,7 +32,7 @@ export interface Task {
   estimated_wait: number | null;
   /** Seconds of audio, once the file is decoded. */
   duration: number | null;
-  warnings: readonly string[];
+  warnings: string[];
   error: Failure | null;
   principal: string | null;
   result_url: string;

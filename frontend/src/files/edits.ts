@@ -1,7 +1,7 @@
 /** What a person wrote in the place of what was heard, in one file: pure, bounded, and each change can be undone. */
 
 /** By the index of the segment, as written. */
-export type Texts = Readonly<Record<number, string>>;
+export type Texts = Record<number, string>;
 
 /** One change: from and to `null` is what was heard. */
 interface Change {
@@ -12,8 +12,8 @@ interface Change {
 
 export interface Edits {
   texts: Texts;
-  past: readonly Change[];
-  future: readonly Change[];
+  past: Change[];
+  future: Change[];
 }
 
 /** Changes that can be undone. */
@@ -75,5 +75,5 @@ function tidy(text: string): string {
 
 function put(texts: Texts, index: number, text: string | null): Texts {
   const others = Object.entries(texts).filter(([key]) => key !== String(index));
-  return Object.fromEntries(text === null ? others : [...others, [String(index), text]]) as Texts;
+  return Object.fromEntries<string>(text === null ? others : [...others, [String(index), text]]);
 }

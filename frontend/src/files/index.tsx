@@ -1,12 +1,13 @@
-import { files } from "../i18n/files.js";
-import { useText } from "../i18n/text.js";
+import "./files.css";
+
 import type { Route } from "../router.js";
+import { FilePage } from "./file_page.js";
+import { Overview } from "./overview.js";
 
 export default function View({ route }: { route: Extract<Route, { view: "files" }> }) {
-  const t = useText(files);
   return (
-    <main id="content" data-testid="view-files" data-view={route.view}>
-      <h1>{t("title")}</h1>
+    <main id="content" data-testid="view-files">
+      {route.id === undefined ? <Overview /> : <FilePage key={route.id} id={route.id} />}
     </main>
   );
 }

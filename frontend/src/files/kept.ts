@@ -1,6 +1,6 @@
 /** The edits of files in this browser: a few files, the ones that were touched last, within a bound. */
 
-import { MAX_PAST, MAX_TEXT, NO_EDITS, type Edits, type Texts } from "./edits";
+import { MAX_PAST, MAX_TEXT, NO_EDITS, type Edits, type Texts } from "./edits.js";
 
 /** Files whose edits are kept. */
 export const MAX_FILES = 50;

@@ -1,6 +1,6 @@
 /** When each word of a text is said, also after a person has changed the text. */
 
-import type { Segment, Word } from "./answers";
+import type { Segment, Word } from "./answers.js";
 
 /** A piece of a text: what is written, with what separates it from the next. */
 export interface Timed {
@@ -63,44 +63,40 @@ export function timed(segment: Segment, text = segment.text): Timed[] {
   return out;
 }
 
-/** The last entry that begins at or before the time, or -1. `starts` is sorted. */
-export function indexAt(starts: ArrayLike<number>, ms: number): number {
-  let low = 0;
-  let high = starts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((starts[middle] ?? 0) <= ms) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low - 1;
-}
+/** Segments looked back at for one that still goes on while a later one is over already. */
+const BACK = 8;
 
-/** Which of the segments is said at the time; the later one where two speakers overlap, -1 before the first. */
-export function segmentAt(segments: readonly Pick<Segment, "start_ms">[], ms: number): number {
-  let low = 0;
-  let high = segments.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((segments[middle]?.start_ms ?? 0) <= ms) {
-      low = middle + 1;
-    } else {
-      high = middle;
+/** Which of the segments is said at the time: the last that began, or one before it that goes on longer; -1 before all. */
+export function segmentAt(segments: readonly Pick<Segment, "start_ms" | "end_ms">[], ms: number): number {
+  const last = below(segments.length, (index) => (segments[index]?.start_ms ?? 0) <= ms);
+  for (let index = last; index > last - BACK; index -= 1) {
+    if ((segments[index]?.end_ms ?? 0) > ms) {
+      return index;
     }
   }
-  return low - 1;
+  return last;
 }
 
 /** Which of the pieces is said at the time; -1 between words that are further apart than a breath. */
 export function pieceAt(pieces: readonly Timed[], ms: number, breathMs = 400): number {
-  const index = indexAt(
-    pieces.map((piece) => piece.startMs),
-    ms,
-  );
+  const index = below(pieces.length, (at) => (pieces[at]?.startMs ?? 0) <= ms);
   const piece = pieces[index];
   return piece !== undefined && ms < piece.endMs + breathMs ? index : -1;
+}
+
+/** The last of so many for which it holds, or -1; it holds for none after one for which it does not. */
+function below(count: number, holds: (index: number) => boolean): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low - 1;
 }
 
 function split(text: string): Piece[] {
