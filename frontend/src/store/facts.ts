@@ -3,6 +3,8 @@
 import type { UnknownAction } from "@reduxjs/toolkit";
 import type { Ready, SessionMessage } from "asr-hub-client";
 
+import type { Line } from "./transcript.js";
+
 /** The tags of src/asr_hub/store/slices, by the type of the message that tells the fact. */
 export const TAGS = {
   "speech-started": "[Speech] Started",
@@ -24,6 +26,7 @@ export const TAGS = {
 export const ATTACHED = "[Session] Attached";
 export const CONNECTION = "[Page] Connection";
 export const LOST = "[Page] Lost";
+export const RESTORED = "[Page] Restored";
 export const FORGOTTEN = "[Page] Forgotten";
 
 /** How it came here. */
@@ -39,6 +42,7 @@ export interface Told {
   [ATTACHED]: Pick<Ready, "session" | "role" | "provider" | "format" | "audio_offset">;
   [CONNECTION]: { state: "live" | "broken" };
   [LOST]: { message: string };
+  [RESTORED]: { lines: readonly Line[] };
   [FORGOTTEN]: null;
 }
 
@@ -65,8 +69,9 @@ export function told<Type extends keyof Told>(type: Type, payload: Told[Type], m
   return { type, payload, meta } as ToldFact;
 }
 
-const ALL = new Set<string>([...Object.values(TAGS), ATTACHED, CONNECTION, LOST, FORGOTTEN]);
+const ALL = new Set<string>([...Object.values(TAGS), ATTACHED, CONNECTION, LOST, RESTORED, FORGOTTEN]);
 
+/** The actions of a timeline have the same types and no payload: they are as in the journal. */
 export function isFact(action: UnknownAction): action is Fact & UnknownAction {
-  return ALL.has(action.type) && typeof action["meta"] === "object";
+  return ALL.has(action.type) && typeof action["meta"] === "object" && "payload" in action;
 }

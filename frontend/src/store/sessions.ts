@@ -3,8 +3,8 @@
 import type { UnknownAction } from "@reduxjs/toolkit";
 import type { AudioFormat, Role } from "asr-hub-client";
 
-import { ATTACHED, CONNECTION, type Fact, FORGOTTEN, isFact, LOST } from "./facts.js";
-import { EMPTY, heard, type Transcript } from "./transcript.js";
+import { ATTACHED, CONNECTION, type Fact, FORGOTTEN, isFact, LOST, type MessageFact, RESTORED } from "./facts.js";
+import { EMPTY, heard, restored, type Transcript } from "./transcript.js";
 
 /** Something that was told about the session and is no text. */
 export interface Note {
@@ -57,6 +57,10 @@ export const sessions = { reducerPath: "sessions" as const, reducer: reduce };
 
 function attached(before: SessionState | undefined, { payload, meta }: Extract<Fact, { type: typeof ATTACHED }>): SessionState {
   const { role, provider, format, audio_offset } = payload;
+  // Who speaks here is told everything already.
+  if (before?.role === "publisher" && before.connection === "live" && role === "viewer") {
+    return before;
+  }
   const now = { role, provider, format, via: meta.via, connection: "live", seq: meta.seq, acknowledged: audio_offset } as const;
   const first = { id: meta.session, ending: null, speaking: null, transcript: EMPTY, notes: [], gaps: 0 };
   return { ...first, ...before, ...now };
@@ -68,14 +72,25 @@ function told(before: SessionState, action: Exclude<Fact, { type: typeof ATTACHE
       return before.connection === "closed" ? before : { ...before, connection: action.payload.state };
     case LOST:
       return { ...before, connection: "lost", ending: action.payload.message, speaking: null };
+    case RESTORED:
+      return { ...before, transcript: restored(action.payload.lines) };
     default: {
+      if (isKnown(before, action)) {
+        return before;
+      }
       const transcript = heard(before.transcript, action.payload);
       return { ...before, ...change(before, action.payload), transcript, seq: action.meta.seq };
     }
   }
 }
 
-type Message = Exclude<Fact, { type: typeof ATTACHED | typeof FORGOTTEN | typeof CONNECTION | typeof LOST }>["payload"];
+/** Two readers of one session are told the same; what has no number of its own is for one of them. */
+function isKnown({ seq }: SessionState, { payload, meta }: MessageFact): boolean {
+  const isNumbered = payload.type !== "gap" && payload.type !== "reset" && !(payload.type === "error" && payload.scope === "connection");
+  return isNumbered && meta.seq <= seq;
+}
+
+type Message = MessageFact["payload"];
 
 function change(before: SessionState, message: Message): Partial<SessionState> {
   switch (message.type) {

@@ -3,6 +3,7 @@
 import { combineSlices, configureStore } from "@reduxjs/toolkit";
 
 import { access } from "./access.js";
+import { slice as live } from "../live/slice.js";
 import { hub } from "./hub.js";
 import { notices } from "./notices.js";
 import { preferences, remember } from "./preferences.js";
@@ -19,7 +20,7 @@ import { sessions } from "./sessions.js";
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface LazySlices {}
 
-export const reducer = combineSlices(access, hub, notices, preferences, sessions).withLazyLoadedSlices<LazySlices>();
+export const reducer = combineSlices(access, hub, live, notices, preferences, sessions).withLazyLoadedSlices<LazySlices>();
 
 export type RootState = ReturnType<typeof reducer>;
 

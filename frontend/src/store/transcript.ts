@@ -63,6 +63,16 @@ export function heard(transcript: Transcript, message: SessionMessage): Transcri
   }
 }
 
+/** What was kept from before a reload, as the beginning of a transcript. */
+export function restored(kept: readonly Line[]): Transcript {
+  return kept.reduce(finalized, EMPTY);
+}
+
+/** A line by its text and times. */
+export function compact(whole: Line): Line {
+  return { ...whole, words: [], former: [], isCompact: true };
+}
+
 export function count({ pages, recent }: Transcript): number {
   return pages.length * PAGE + recent.length;
 }
@@ -78,7 +88,7 @@ export function lines({ pages, recent }: Transcript): Line[] {
 }
 
 /** Where the stable part of a partial ends, between two characters as the hub counts them. */
-export function stablePart({ text, stable }: Hypothesis): [string, string] {
+export function stablePart({ text, stable }: Pick<Hypothesis, "text" | "stable">): [string, string] {
   // The hub counts code points, JavaScript counts halves of some.
   const points = Array.from(text);
   return [points.slice(0, stable).join(""), points.slice(stable).join("")];
@@ -95,7 +105,25 @@ function finalized(transcript: Transcript, said: Line): Transcript {
   if (said.text === "") {
     return partial === transcript.partial ? transcript : { ...transcript, partial };
   }
+  if (said.utterance <= (newest(transcript)?.utterance ?? 0)) {
+    return { ...placed(transcript, said), partial };
+  }
   return { ...folded(transcript, [...transcript.recent, said]), partial };
+}
+
+export function newest({ pages, recent }: Transcript): Line | undefined {
+  return recent.at(-1) ?? pages.at(-1)?.at(-1);
+}
+
+/** A final that overtook others, or one that is told again to somebody who came back. */
+function placed(transcript: Transcript, said: Line): Transcript {
+  const index = place(transcript.recent, said.utterance);
+  const isKnown = transcript.recent[index]?.utterance === said.utterance;
+  // Before the oldest whole line everything has its place already.
+  if (isKnown || index === 0) {
+    return transcript;
+  }
+  return folded(transcript, transcript.recent.toSpliced(index, 0, said));
 }
 
 /** The oldest lines become a page where they are one. */
@@ -111,10 +139,6 @@ function folded({ pages, dropped, partial }: Transcript, recent: readonly Line[]
     dropped: dropped + over * PAGE,
     partial,
   };
-}
-
-function compact(whole: Line): Line {
-  return { ...whole, words: [], former: [], isCompact: true };
 }
 
 function revised(transcript: Transcript, utterance: number, hypothesis: Hypothesis): Transcript {
