@@ -91,6 +91,17 @@ export class AsrHub {
     return Session.open(await this.#dial(), seq === undefined ? attach : { ...attach, seq }, kept);
   }
 
+  /**
+   * Speak on in a session that this program opened before, as a page does after a reload. Rejected as `open` is.
+   *
+   * Whoever still publishes there is hung up on. `acknowledged` is where the hub stands: send the audio that follows.
+   */
+  async resume(session: string, options: WatchOptions = {}): Promise<Session> {
+    const { seq, ...kept } = options;
+    const attach = { type: "attach", session, role: "publisher", take_over: true } as const;
+    return Session.open(await this.#dial(), seq === undefined ? attach : { ...attach, seq }, kept);
+  }
+
   /** The engines of the hub. */
   async providers(): Promise<Provider[]> {
     return this.#get<Provider[]>("/v1/providers");

@@ -142,6 +142,11 @@ export class Session implements AsyncIterable<SessionMessage> {
     return this.#core.acknowledged;
   }
 
+  /** What was sent from `acknowledged` on, as bytes of the session's format: for `resume` of the hub. */
+  get unheard(): Uint8Array<ArrayBuffer> {
+    return this.#core.unheard;
+  }
+
   /**
    * Send audio. Resolved when it is kept for sending, and so at once unless the hub is behind or the connection is
    * broken: whoever waits for it holds no more than `keepSeconds` of audio. What is not waited for is copied and kept.
