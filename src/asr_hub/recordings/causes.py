@@ -158,6 +158,7 @@ class _Seen:
         self._partial: Entry | None = None
         self._base: list[Entry] = []
         """What the utterance was heard with"""
+        self._has_begun = False
         self._late: list[Entry] = []
         """Providers that were set after it had begun"""
         self._breakers: dict[ProviderName, Entry] = {}
@@ -194,7 +195,8 @@ class _Seen:
 
     def _look_at_own(self, entry: Entry) -> None:
         event = entry.event
-        if not self._base and isinstance(event, sessions.SpeechStarted | sessions.SpeechEnded):
+        if not self._has_begun and isinstance(event, sessions.SpeechStarted | sessions.SpeechEnded):
+            self._has_begun = True
             self._base = [*self._settings.values(), *([self._awake] if self._awake is not None else [])]
         if isinstance(event, sessions.SpeechEnded):
             self._ended_for = self._asker(event)
@@ -289,7 +291,7 @@ class _Seen:
         found = [*self._heard_with(event), *began, *happened, *self._opened_breakers(event, happened)]
         if self._ended_for is not None:
             found.append(self._ended_for)
-        if self._partial is not None and not isinstance(event, transcripts.HypothesisRevised | breakers.AttemptFailed):
+        if self._partial is not None and isinstance(event, _READINGS):
             found.append(self._partial)
         return found
 
@@ -347,6 +349,16 @@ class _Seen:
         there = [entry for entry in found if entry is not None]
         return [max(there)] if there else []
 
+
+_READINGS = (
+    transcripts.UtteranceFinalized,
+    transcripts.UtteranceCorrected,
+    transcripts.TextSuppressed,
+    transcripts.HotwordsMatched,
+    transcripts.DecisionUndone,
+    scores.ShadowCompared,
+)
+"""They go on from what was heard before."""
 
 _ELSEWHERE = (transcripts.UtteranceRouted, transcripts.UtteranceHandedOn, scores.HedgeWon)
 
