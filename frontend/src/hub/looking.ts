@@ -1,0 +1,87 @@
+/** Looks at the hub every two seconds, while somebody looks at the page. */
+
+import { useEffect } from "react";
+
+import { ApiError, json, messageOf } from "../api.js";
+import { useDispatch } from "../store/hooks.js";
+import type { Dispatch } from "../store/store.js";
+import type { Engine, JobStats, LiveSession } from "./answers.js";
+import { EVERY } from "./samples.js";
+import { looked, lookFailed } from "./slice.js";
+
+export function useLooking(): void {
+  const dispatch = useDispatch();
+  useEffect(() => {
+    const watch = new Looking(dispatch);
+    return () => watch.close();
+  }, [dispatch]);
+}
+
+/** One look after the other, never two at once. Whoever makes one closes it. */
+class Looking {
+  readonly #abort = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isLooking = false;
+  /** What was refused for good is not asked for again. */
+  readonly #refused = new Set<string>();
+
+  constructor(private readonly dispatch: Dispatch) {
+    document.addEventListener("visibilitychange", this.#look);
+    this.#look();
+  }
+
+  close(): void {
+    document.removeEventListener("visibilitychange", this.#look);
+    clearTimeout(this.#timer);
+    this.#abort.abort();
+  }
+
+  readonly #look = (): void => {
+    if (document.hidden || this.#isLooking || this.#abort.signal.aborted) {
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#isLooking = true;
+    void this.#once().finally(() => {
+      this.#isLooking = false;
+      if (!this.#abort.signal.aborted) {
+        this.#timer = setTimeout(this.#look, EVERY);
+      }
+    });
+  };
+
+  async #once(): Promise<void> {
+    const { signal } = this.#abort;
+    try {
+      const [health, engines, sessions, stats] = await Promise.all([
+        json<{ sessions: number }>("/health", { signal }),
+        json<Engine[]>("/v1/providers", { signal }),
+        this.#ifAllowed<LiveSession[]>("/v1/sessions"),
+        this.#ifAllowed<JobStats>("/api/v1/stats"),
+      ]);
+      if (!signal.aborted) {
+        this.dispatch(looked({ at: Date.now(), engines, sessions, count: health.sessions, stats }));
+      }
+    } catch (error) {
+      if (!signal.aborted) {
+        this.dispatch(lookFailed(messageOf(error)));
+      }
+    }
+  }
+
+  /** Null where this key may not, or the hub takes no files. */
+  async #ifAllowed<Answer>(path: string): Promise<Answer | null> {
+    if (this.#refused.has(path)) {
+      return null;
+    }
+    try {
+      return await json<Answer>(path, { signal: this.#abort.signal });
+    } catch (error) {
+      if (error instanceof ApiError && (error.status === 401 || error.status === 403 || error.code === "jobs-unavailable")) {
+        this.#refused.add(path);
+        return null;
+      }
+      throw error;
+    }
+  }
+}
