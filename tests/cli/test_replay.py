@@ -3,14 +3,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from tests.recordings.made import PUBLIC, recorded
+from tests.store.facts import A
 from typer.testing import CliRunner, Result
 
 from asr_hub.cli.main import app
 from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, ProviderName, Role, SessionId
+from asr_hub.recordings.archive import packed
 from asr_hub.store.event import Event
 from asr_hub.store.journal import Entry, Journal, encode, header
 from asr_hub.store.root import ROOT
@@ -195,3 +200,39 @@ def test_as_a_program(journal: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert said(json.loads(done.stdout), ONE) == {"1": "turn the [light] off"}
+
+
+def linked(*arguments: object) -> list[tuple[int, str]]:
+    return [(cause["seq"], cause["link"]) for cause in told(*arguments)]
+
+
+def test_why_a_fact_came(journal: Path) -> None:
+    assert linked(journal, "--why", 7) == [(2, "opened"), (4, "began"), (5, "heard"), (6, "endpoint"), (7, "final")]
+    shown = replay(journal, "--why", 7)
+    assert shown.exit_code == 0
+    lines = shown.stdout.splitlines()
+    assert len(lines) == 5 and "endpoint" in lines[3] and "reason=silence" in lines[3]
+    for number in (99, 0):
+        assert replay(journal, "--why", number).exit_code == 2
+
+
+def test_a_recording_is_read_from_its_folder_and_from_its_zip(tmp_path: Path) -> None:
+    made = recorded(tmp_path, [FACTS[0], *(replace(event, session=A) for event in FACTS[1:7])])
+    zip = tmp_path / "recording.zip"
+    zip.write_bytes(b"".join(packed(made)))
+    for path in (made.path, zip):
+        moment = told(path)
+        assert moment["seq"] == 7 and said(moment, SessionId(PUBLIC)) == {"1": "turn the [light] off"}
+        assert linked(path, "--why", 7)[-1] == (7, "final")
+        assert told(path, "--at", 5)["fact"] == "[Transcript] Revised"
+
+
+def test_what_is_no_recording_is_told(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(other, "w") as made:
+        made.writestr("notes.txt", "x")
+    for path, message in ((empty, "no journal"), (other, "no recording has")):
+        done = replay(path)
+        assert done.exit_code == 2 and message in done.stderr
