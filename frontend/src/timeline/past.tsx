@@ -1,0 +1,132 @@
+/** One timeline, with all that is to be seen of the place where one stands. */
+
+import { useEffect } from "react";
+
+import { timeline as texts } from "../i18n/timeline.js";
+import { useText } from "../i18n/text.js";
+import { href } from "../router.js";
+import { useDispatch } from "../store/hooks.js";
+import { store } from "../store/store.js";
+import { Badge, Card, clock, Empty, Row, Trouble, useResource } from "../ui/index.js";
+import { Actions } from "./actions.js";
+import { pathOf, type RecordingView, type Source } from "./answers.js";
+import { Causes } from "./causes.js";
+import { Download } from "./recordings.js";
+import { Ruler } from "./ruler.js";
+import { Said } from "./said_list.js";
+import { Scrubber } from "./scrubber.js";
+import { NO_TIMELINE, type Timeline } from "./slice.js";
+import { Sound } from "./sound.js";
+import { StateThen } from "./state_then.js";
+import { Traveller } from "./traveller.js";
+import { useTimeline } from "./use.js";
+
+export function Past({ of, name }: Source) {
+  const t = useText(texts);
+  useTraveller({ of, name });
+  const { data: recording } = useResource<RecordingView>(of === "recordings" ? pathOf({ of, name }) : null);
+  const isEmpty = useTimeline(({ rows, reading }) => rows.length === 0 && reading !== "reading");
+  const isUnread = useTimeline(({ rows, error }) => rows.length === 0 && error !== null);
+  if (isUnread) {
+    return (
+      <>
+        <Head of={of} name={name} recording={recording} />
+        <Troubles />
+      </>
+    );
+  }
+  return (
+    <>
+      <Head of={of} name={name} recording={recording} />
+      <Troubles />
+      {isEmpty ? (
+        <Empty title={t("noActions")}>
+          <p>{t("noActionsLead")}</p>
+        </Empty>
+      ) : (
+        <>
+          <Card className="timeline-scrub">
+            <Scrubber />
+            <Ruler />
+            <Sound recording={recording} isLive={of === "sessions"} />
+          </Card>
+          <div className="timeline-columns">
+            <Actions />
+            <div className="timeline-side">
+              <Said />
+              <Causes />
+              <StateThen />
+            </div>
+          </div>
+        </>
+      )}
+    </>
+  );
+}
+
+function Head({ of, name, recording }: Source & { recording: RecordingView | undefined }) {
+  const t = useText(texts);
+  const isOver = useTimeline(({ reading }) => reading === "over");
+  const count = useTimeline(({ rows }) => rows.length);
+  const isReading = useTimeline(({ reading, error }) => reading === "reading" && error === null);
+  return (
+    <header className="timeline-head">
+      <div>
+        <a href={href({ view: "time" })}>← {t("back")}</a>
+        <h1>
+          {of === "sessions"
+            ? t("liveSession", { name: name.length > 14 ? `${name.slice(0, 12)}…` : name })
+            : t("recordingOf", { name: recording?.session ?? "…" })}
+        </h1>
+        <p className="timeline-facts" role="status" aria-busy={isReading}>
+          {isReading ? t("reading", { count }) : t("actions", { count })}
+          {of === "sessions" && isOver && <Badge kind="warning">{t("over")}</Badge>}
+          {recording?.why_ended != null && <Badge>{t("ended", { why: recording.why_ended })}</Badge>}
+          {recording !== undefined && recording.lost_audio_ms > 0 && (
+            <Badge kind="warning">{t("lostAudio", { time: clock(recording.lost_audio_ms) })}</Badge>
+          )}
+          {recording !== undefined && recording.unread_texts > 0 && (
+            <Badge kind="warning">{t("unreadTexts", { count: recording.unread_texts })}</Badge>
+          )}
+        </p>
+      </div>
+      <Row>{recording !== undefined && <Download recording={recording} />}</Row>
+    </header>
+  );
+}
+
+function Troubles() {
+  const t = useText(texts);
+  const error = useTimeline((timeline) => timeline.error);
+  const isCut = useTimeline((timeline) => timeline.isCut);
+  const hasText = useTimeline((timeline) => timeline.hasText);
+  const count = useTimeline(({ rows }) => rows.length);
+  return (
+    <>
+      {error !== null && <Trouble text={error} />}
+      {isCut && <p className="timeline-note">{t("cut", { count })}</p>}
+      {!hasText && <p className="timeline-note">{t("wordsHidden")}</p>}
+    </>
+  );
+}
+
+/** The reader of this past, as long as it is shown. */
+function useTraveller({ of, name }: Source): void {
+  const dispatch = useDispatch();
+  useEffect(() => {
+    const timeline = (): Timeline => store.getState().timeline ?? NO_TIMELINE;
+    const traveller = new Traveller({ of, name }, dispatch, timeline);
+    let stood = -1;
+    const stop = store.subscribe(() => {
+      const now = timeline();
+      if (now.rows.length > 0 && now.place !== stood) {
+        stood = now.place;
+        traveller.look();
+      }
+    });
+    return () => {
+      stop();
+      traveller.close();
+    };
+  }, [dispatch, of, name]);
+}
