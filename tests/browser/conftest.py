@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pytest
 from tests.chromium import CHROMIUM, chromium, write_microphone
@@ -17,9 +17,12 @@ from asr_hub.hub.hub import Hub
 from asr_hub.model import HUB_RATE
 from asr_hub.protocols.site import is_built
 from asr_hub.providers.known_clip import packaged_clip
+from asr_hub.store.event import Event
 from asr_hub.store.slices.transcripts import UtteranceFinalized
 
 HERE = Path(__file__).parent
+
+Fact = TypeVar("Fact", bound=Event)
 
 LEAD = 1.5
 """Seconds of quiet before the first word: a page takes a while to listen."""
@@ -80,10 +83,15 @@ async def _browse(browser: str, script: str, url: str, **options: Any) -> dict[s
     return told
 
 
+def facts_of(hub: Hub, kind: type[Fact]) -> Iterator[Fact]:
+    """The facts of one kind, as the hub's journal has them."""
+    return (entry.event for entry in hub.store.journal.entries() if isinstance(entry.event, kind))
+
+
 def finals_of(hub: Hub) -> dict[str, list[str]]:
-    """What the hub said last of each utterance, by session, as its journal has it."""
+    """What the hub said last of each utterance, by session."""
     found: dict[str, list[str]] = {}
-    for entry in hub.store.journal.entries():
-        if isinstance(event := entry.event, UtteranceFinalized) and event.hypothesis.text:
-            found.setdefault(event.session, []).append(event.hypothesis.text)
+    for it in facts_of(hub, UtteranceFinalized):
+        if it.hypothesis.text:
+            found.setdefault(it.session, []).append(it.hypothesis.text)
     return found

@@ -11,7 +11,7 @@ export const AXE = require.resolve("axe-core/axe.min.js");
 const [address, url, json] = process.argv.slice(2);
 
 /** Milliseconds for whatever is waited for. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /** What a browser says of a network that was cut on purpose. */
 const CUT = /net::ERR_|WebSocket connection to|Failed to load resource/;
@@ -19,13 +19,14 @@ const CUT = /net::ERR_|WebSocket connection to|Failed to load resource/;
 /**
  * Do `work` with what it needs and print what it returns, with all that went wrong in the page, as one line of JSON.
  *
- * `options.isCut`: the network breaks on purpose, which the browser may complain of.
+ * `options.lines`: other addresses of the same hub, on which the network breaks: of that the browser may complain.
  */
 export async function scenario(work) {
   const options = JSON.parse(json);
   const browser = await chromium.connectOverCDP(address);
   const faults = [];
   const contexts = [];
+  const homes = new Set([url, ...(options.lines ?? [])].map((one) => new URL(one).origin));
   const open = async (more = {}) => {
     const context = await browser.newContext({ permissions: ["microphone"], locale: "en-US", ...more });
     contexts.push(context);
@@ -33,13 +34,13 @@ export async function scenario(work) {
     const page = await context.newPage();
     page.on("pageerror", (error) => faults.push(`uncaught: ${error.stack ?? error}`));
     page.on("console", (message) => {
-      if (message.type() === "error" && !(options.isCut && CUT.test(message.text()))) {
+      if (message.type() === "error" && !(options.lines && CUT.test(message.text()))) {
         faults.push(`console: ${message.text()} ${message.location().url}`);
       }
     });
     page.on("request", (request) => {
       const { origin, protocol } = new URL(request.url());
-      if (!["blob:", "data:"].includes(protocol) && origin !== new URL(url).origin) {
+      if (!["blob:", "data:"].includes(protocol) && !homes.has(origin)) {
         faults.push(`a request to ${request.url()}`);
       }
     });
@@ -48,6 +49,10 @@ export async function scenario(work) {
   try {
     const told = await work({ open, url, options });
     console.log(JSON.stringify({ ...told, faults }));
+  } catch (error) {
+    const pages = contexts.flatMap((context) => context.pages());
+    const shown = await Promise.all(pages.map((page) => page.locator("body").innerText().catch(String)));
+    throw new Error(`${error.message}\n${shown.join("\n--\n")}\n${faults.join("\n")}`, { cause: error });
   } finally {
     await Promise.all(contexts.map((context) => context.close()));
     await browser.close();
@@ -55,13 +60,18 @@ export async function scenario(work) {
 }
 
 /** The address of a view: `#/live`. */
-export function view(route) {
-  return `${url}/#/${route}`;
+export function view(route, base = url) {
+  return `${base}/#/${route}`;
 }
 
-/** The text of everything with this test id, in order. */
-export function texts(page, id) {
-  return page.getByTestId(id).evaluateAll((found) => found.map((one) => one.textContent.trim()));
+/** The finals that are shown, in order. */
+export function finals(page) {
+  return page.getByTestId("final").evaluateAll((found) => found.map((one) => (one.querySelector("p") ?? one).textContent.trim()));
+}
+
+/** Wait until so many are shown. */
+export async function said(page, count = 1) {
+  await page.getByTestId("final").nth(count - 1).waitFor();
 }
 
 /** Wait until what the page reads from the hub is there. */

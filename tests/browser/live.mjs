@@ -1,0 +1,68 @@
+// People in the Live view, all at once, each in a window of their own: what the page showed them in the end.
+//   options.people: [{ act, protocol, base, ... }]
+import { finals, said, scenario, settled, view } from "./window.mjs";
+
+const ACTS = { speak, reload, change, drop };
+
+async function begin(page, { protocol, base, act, engine }) {
+  await page.goto(view("live", base));
+  await page.getByRole("radio", { name: protocol }).check();
+  if (act === "speak" && engine !== undefined) {
+    await page.getByLabel("Engine").selectOption(engine);
+  }
+  await page.getByRole("button", { name: "Start speaking" }).click();
+}
+
+async function end(page) {
+  await page.getByRole("button", { name: "End session" }).click();
+  await page.locator('[data-testid="connection"][data-state="closed"]').waitFor();
+}
+
+async function speak(page, person) {
+  await begin(page, person);
+  await said(page);
+  await end(page);
+  return { finals: await finals(page), connection: await page.getByTestId("connection").textContent() };
+}
+
+/** In the midst of an utterance; the page listens on by itself, and the microphone begins anew. */
+async function reload(page, person) {
+  await begin(page, person);
+  await page.getByTestId("partial").waitFor();
+  await page.reload();
+  await said(page, 2);
+  await end(page);
+  return { finals: await finals(page) };
+}
+
+/** Another engine and another protocol while the first utterance is being said. */
+async function change(page, person) {
+  await begin(page, person);
+  await page.getByTestId("partial").waitFor();
+  await page.getByLabel("Engine").selectOption(person.engine);
+  await page.getByRole("radio", { name: person.then }).check();
+  await said(page);
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByRole("button", { name: "Speak on" }).click();
+  await said(page, 2);
+  await end(page);
+  return { finals: await finals(page), connection: await page.getByTestId("connection").textContent() };
+}
+
+async function drop(page, { base, file }) {
+  await page.goto(view("live", base));
+  await settled(page);
+  const dropped = await page.evaluateHandle((bytes) => {
+    const data = new DataTransfer();
+    const whole = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
+    data.items.add(new File([whole], "spoken.wav", { type: "audio/wav" }));
+    return data;
+  }, file);
+  await page.getByTestId("view-live").dispatchEvent("drop", { dataTransfer: dropped });
+  await page.locator('[data-testid="connection"][data-state="closed"]').waitFor();
+  return { finals: await finals(page) };
+}
+
+await scenario(async ({ open, options }) => ({
+  people: await Promise.all(options.people.map(async (person) => ACTS[person.act](await open(), person))),
+}));

@@ -1,0 +1,80 @@
+"""The Live view: what is said into a microphone is shown as the hub heard it, whatever breaks meanwhile."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from tests.audio_files import wav
+from tests.browser.conftest import Browse, Spoken, facts_of, finals_of
+from tests.hubs import until_empty
+from tests.sdk.typescript.conftest import line
+
+from asr_hub.app import serving
+from asr_hub.config.schema import Config
+from asr_hub.providers.known_clip import packaged_clip
+from asr_hub.store.slices.sessions import SessionOpened
+from asr_hub.store.slices.transcripts import UtteranceFinalized
+
+pytestmark = pytest.mark.e2e
+
+ENGINES = Config.model_validate(
+    {
+        "provider": "scripted",
+        "providers": {
+            "scripted": {"kind": "scripted"},
+            "second": {"kind": "scripted"},
+            "sphinx": {"kind": "pocketsphinx"},
+        },
+        "server": {"port": 0},
+    }
+)
+"""What the scripted ones hear follows from the sound, too, and costs nothing."""
+
+
+async def test_what_is_said_appears_over_each_protocol_and_a_dropped_file_too(browse: Browse, spoken: Spoken) -> None:
+    file = base64.b64encode(wav(packaged_clip("self_test").pcm)).decode()
+    people = [
+        {"act": "speak", "protocol": "WebSocket", "engine": "sphinx"},
+        {"act": "speak", "protocol": "HTTP + SSE"},
+        {"act": "speak", "protocol": "Socket.IO"},
+        {"act": "drop", "file": file},
+    ]
+    async with serving(ENGINES) as hub:
+        told = (await browse("live.mjs", hub.url, people=people))["people"]
+        await until_empty(hub.hub)
+        heard = finals_of(hub.hub)
+        protocols = {it.session: it.protocol for it in facts_of(hub.hub, SessionOpened)}
+    assert len(heard) == len(people)
+    by_socket, by_http, by_socket_io, dropped = told
+    for person, protocol in ((by_socket, "websocket"), (by_http, "http"), (by_socket_io, "socketio")):
+        assert {protocols[session] for session, texts in heard.items() if texts == person["finals"]} >= {protocol}
+    assert spoken.text in " ".join(by_socket["finals"])
+    assert "WebSocket · sphinx" in by_socket["connection"]
+    assert by_http["finals"] != dropped["finals"] in heard.values()
+
+
+async def test_a_reload_and_a_cut_line_and_another_engine_in_mid_utterance_lose_nothing(
+    browse: Browse, spoken: Spoken
+) -> None:
+    # The first word comes after about 130,000 bytes.
+    cuts = (170_000, 230_000)
+    async with serving(ENGINES) as hub, line(hub.port, cut_at=cuts) as broken:
+        base = f"http://127.0.0.1:{broken.port}"
+        people = [
+            {"act": "speak", "protocol": "WebSocket", "engine": "sphinx", "base": base},
+            {"act": "reload", "protocol": "WebSocket"},
+            {"act": "change", "protocol": "WebSocket", "then": "Socket.IO", "engine": "second"},
+        ]
+        told = (await browse("live.mjs", hub.url, people=people, lines=[base]))["people"]
+        await until_empty(hub.hub)
+        heard = finals_of(hub.hub)
+        said = list(facts_of(hub.hub, UtteranceFinalized))
+    assert broken.cuts == list(cuts)
+    assert [person["finals"] in heard.values() for person in told] == [True] * len(people)
+    cut, reloaded, changed = told
+    assert spoken.text in " ".join(cut["finals"])
+    assert len(reloaded["finals"]) == len(changed["finals"]) == 2
+    engines = [[it.hypothesis.provider for it in said if it.session == session] for session in heard]
+    assert ["scripted", "second"] in engines
+    assert "Socket.IO · second" in changed["connection"]
