@@ -19,7 +19,7 @@ export default defineConfig({
   resolve: {
     // The client by its source: one copy, and what it does not use is not sent.
     alias: [
-      { find: "asr-hub-client/events", replacement: here("../sdk/typescript/src/events.ts") },
+      { find: /^asr-hub-client\/(\w+)$/, replacement: here("../sdk/typescript/src/$1.ts") },
       { find: "asr-hub-client", replacement: here("../sdk/typescript/src/index.ts") },
     ],
   },

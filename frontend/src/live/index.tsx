@@ -24,9 +24,9 @@ export default function Live() {
   }, []);
   const drop = (event: DragEvent): void => {
     const [file] = event.dataTransfer.files;
+    event.preventDefault();
     setOver(false);
     if (file !== undefined) {
-      event.preventDefault();
       void link.play(file);
     }
   };
@@ -52,21 +52,20 @@ export default function Live() {
         <h1>{t("title")}</h1>
         <Connection />
       </div>
-      <Card className="live-stage">
+      <Card className="live-stage" aria-label={t("wave")}>
         <Waveform wave={link.wave} />
         <div className="live-bar">
           <Controls />
           <Level wave={link.wave} />
         </div>
         <FileProgress />
-        <Figures />
       </Card>
-      <details className="card live-choices" open>
-        <summary>{t("settings")}</summary>
-        <Settings />
-      </details>
       <Card title={t("transcript")} className="live-card" actions={session !== null && <Tools session={session} />}>
         <Transcript session={session} />
+      </Card>
+      <Card title={t("settings")} className="live-side">
+        <Settings />
+        <Figures />
       </Card>
       {isOver && <p className="live-drop">{t("dropHere")}</p>}
     </main>
