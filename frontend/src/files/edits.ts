@@ -60,14 +60,6 @@ export function countOf(edits: Edits): number {
   return Object.keys(edits.texts).length;
 }
 
-/** The segments as they read now. A segment that was emptied stays, without text. */
-export function applied<Spoken extends { text: string }>(segments: readonly Spoken[], texts: Texts): Spoken[] {
-  return segments.map((segment, index) => {
-    const text = texts[index];
-    return text === undefined ? segment : { ...segment, text };
-  });
-}
-
 /** One line: a segment has no line ends of its own. */
 function tidy(text: string): string {
   return text.replace(/\s+/gu, " ").trim().slice(0, MAX_TEXT);

@@ -49,6 +49,7 @@ export function Load() {
             />
           </div>
           <Chart label={t("latency")} series={latency} format={ms} />
+          {latency.every(({ values }) => values.at(-1) === null) && <small>{t("latencyNone")}</small>}
         </section>
       </div>
     </Card>
