@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 import yaml
 from tests.client import Client
@@ -117,6 +119,55 @@ async def test_the_state_at_an_action_is_what_folding_gives(running: Serving, ht
         assert told == {"at": at, "state": json.loads(written(dict(state)))}
     beyond = await http.get(f"/v1/recordings/{view['name']}/state", params={"at": len(states)})
     assert beyond.status_code == 404
+
+
+WALK: list[tuple[str, str]] = [
+    ("put", "/v1/sessions/{session}/recording"),
+    ("get", "/v1/sessions/{session}/actions"),
+    ("get", "/v1/sessions/{session}/state"),
+    ("get", "/v1/sessions/{session}/causes"),
+    ("delete", "/v1/sessions/{session}/recording"),
+    ("get", "/v1/recordings"),
+    ("get", "/v1/recordings/{name}"),
+    ("get", "/v1/recordings/{name}/actions"),
+    ("get", "/v1/recordings/{name}/state"),
+    ("get", "/v1/recordings/{name}/causes"),
+    ("get", "/v1/recordings/{name}/audio"),
+    ("get", "/v1/recordings/{name}/file"),
+    ("post", "/v1/recordings"),
+    ("delete", "/v1/recordings/{name}"),
+    ("get", "/v1/sessions/{session}/actions/events"),
+]
+"""Every operation about recordings and the past once; the last is read by the tests of what follows."""
+
+
+async def test_every_route_answers_what_its_document_says(running: Serving, http: httpx.AsyncClient) -> None:
+    whole = (await http.get("/openapi.json")).json()
+    ours = re.compile(r"/v1/recordings|/v1/sessions/\{session\}/(recording|actions|state|causes)")
+    assert {(m, path) for path, item in whole["paths"].items() for m in item if ours.match(path)} == set(WALK)
+    async with Client(running.stream_url) as client:
+        await speak(client, SPEECH)
+        await client.wait_for("final")
+        name, at, file = "", 0, b""
+        for method, path in WALK[:-1]:
+            where = path.format(session=client.session, name=name)
+            params = {"at": at} if path.endswith(("state", "causes")) else {}
+            answer = await http.request(method, where, params=params, content=file if method == "post" else None)
+            assert answer.is_success, (method, path, answer.text)
+            responses = whole["paths"][path][method]["responses"]
+            if answer.status_code == 204:
+                assert "content" not in responses["204"]
+                continue
+            ((media, body),) = responses[str(answer.status_code)]["content"].items()
+            assert answer.headers["content-type"].partition(";")[0] == media, (method, path)
+            if media == "application/json":
+                schema = {**body["schema"], "components": whole["components"]}
+                jsonschema.Draft202012Validator(schema).validate(answer.json())
+            if path.endswith("recording"):
+                name = answer.json()["name"]
+            if path.endswith("actions"):
+                at = answer.json()["actions"][0]["seq"]
+            file = answer.content if path.endswith("file") else file
 
 
 async def test_its_audio_is_what_the_engine_heard(running: Serving, http: httpx.AsyncClient) -> None:

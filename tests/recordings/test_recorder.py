@@ -16,6 +16,7 @@ from tests.store.facts import STUB, A, closed, ended, final, opened, started, wa
 
 from asr_hub.errors import Conflict, NotFound, Overloaded
 from asr_hub.model import AudioFrame, SessionId
+from asr_hub.recordings.archive import packed
 from asr_hub.recordings.files import RecordingFiles
 from asr_hub.recordings.format import Folder, Meta
 from asr_hub.recordings.library import DAY_S, Keep, Library
@@ -337,3 +338,18 @@ def test_a_folder_with_other_things_in_it_is_read_all_the_same(tmp_path: Path) -
     for name in ("..", "notes.txt", "20260131-120001-0123456789ab/..", ""):
         with pytest.raises(NotFound):
             library.path(name) if name == ".." or "/" in name or not name else library.delete(name)
+
+
+def test_an_old_recording_that_is_uploaded_stays_as_long_as_a_new_one(tmp_path: Path) -> None:
+    made = recorded(tmp_path, [opened(A), closed()])
+    zip = tmp_path / "upload.zip"
+    zip.write_bytes(b"".join(packed(made)))
+    now = START + 100 * DAY_S
+    library = Library(tmp_path / "library", Keep(days=30), max_bytes=1 << 20, now=lambda: now)
+    library.load()
+    library.add(zip)
+    library.sweep()
+    assert len(library.all()) == 1
+    now += 31 * DAY_S
+    library.sweep()
+    assert not library.all()

@@ -68,6 +68,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     """The public name of the session"""
     started_at: float
+    added_at: float | None = None
+    """When it was uploaded"""
     ended_at: float | None = None
     """None while it is made, and where the hub ended in the midst of it."""
     why_ended: Why | None = None
@@ -87,6 +89,10 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     """The beginning of what was said"""
     unread_texts: int = 0
     """That the redaction failed in"""
+
+    @property
+    def here_since(self) -> float:
+        return self.started_at if self.added_at is None else self.added_at
 
 
 class Piece(msgspec.Struct, frozen=True):

@@ -115,9 +115,9 @@ class Library:
         """Delete what is too old, or too much, the oldest first. Waits for the disk."""
         too_old = self._now() - self._keep.days * DAY_S
         size = 0
-        for count, meta in enumerate(self.all(), start=1):
+        for count, meta in enumerate(sorted(self._metas.values(), key=_here_since, reverse=True), start=1):
             size += meta.bytes
-            if count > self._keep.recordings or size > self._keep.bytes or meta.started_at < too_old:
+            if count > self._keep.recordings or size > self._keep.bytes or meta.here_since < too_old:
                 with contextlib.suppress(NotFound):
                     self.delete(meta.name)
                     _log.info("recorder.deleted", recording=meta.name)
@@ -134,12 +134,13 @@ class Library:
             folder.mkdir(mode=PRIVATE)
             size = unpacked(zip, folder, max_bytes=self._max_bytes)
             given = Folder(folder).meta()
-            if NAME.fullmatch(given.name) is None or not given.name.startswith(f"{given.name[:15]}-{given.session}"):
+            if NAME.fullmatch(given.name) is None or given.name[_SESSION_AT:_PLAIN_CHARS] != given.session:
                 raise BadRecording(
                     f"its name, {given.name[:64]!r}, is not that of a recording of {given.session[:64]!r}"
                 )
             found = checked(Folder(folder), given)
-            meta = replace(found, name=self._free_name(given.name), origin="uploaded", bytes=size)
+            name = self._free_name(given.name[:_PLAIN_CHARS])
+            meta = replace(found, name=name, origin="uploaded", added_at=self._now(), bytes=size)
             write_meta(folder, meta)
             folder.rename(self.path(meta.name))
         except CorruptJournal as exc:
@@ -162,7 +163,7 @@ class Library:
         for suffix in range(2, _LARGEST_SUFFIX):
             if name not in self._names and not (self.folder / name).exists():
                 break
-            name = f"{wanted[:_PLAIN_CHARS]}-{suffix}"
+            name = f"{wanted}-{suffix}"
         self._names.add(name)
         return name
 
@@ -177,6 +178,10 @@ class Library:
             return
         self._names.add(path.name)
         self._metas[path.name] = replace(meta, name=path.name)
+
+
+def _here_since(meta: Meta) -> tuple[float, str]:
+    return meta.here_since, meta.name
 
 
 def _remove(path: Path) -> None:
@@ -206,4 +211,6 @@ def _mended(folder: Folder, meta: Meta) -> Meta | None:
 
 
 _PLAIN_CHARS = 28
-"""Of a name without a suffix"""
+"""Of a name without a suffix: it ends with that of the session."""
+
+_SESSION_AT = 16

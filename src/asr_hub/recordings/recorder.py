@@ -26,6 +26,9 @@ from asr_hub.telemetry import logs
 
 _log = logs.get("asr_hub.recordings")
 
+PATIENCE_S = 10.0
+"""Seconds that whoever asks for a beginning or an end waits for the disk"""
+
 Mode = Literal["off", "ask", "on"]
 
 
@@ -103,7 +106,7 @@ class Recorder:
             if self._writer.is_behind:
                 raise Overloaded("the disk is behind with the recordings that are made; try again in a few seconds")
             tape = self._begin(session, principal, source)
-        await tape.begun.wait()
+        await _soon(tape.begun)
         if not tape.files.is_there:
             raise Overloaded(
                 "the hub cannot write the recording down; the log says why", code="disk-full", retry_after=60
@@ -111,12 +114,16 @@ class Recorder:
         return tape.files.meta
 
     async def end(self, session: SessionId) -> Meta | None:
-        """End the recording of a session, and wait until it is written; none where it is not recorded."""
+        """
+        End the recording of a session, and wait until it is written; none where it is not recorded.
+
+        Raises Overloaded where the disk does not answer; it ends all the same.
+        """
         tape = self._tapes.get(session)
         if tape is None:
             return None
         self._end(tape, "asked")
-        await tape.ended.wait()
+        await _soon(tape.ended)
         return tape.files.meta
 
     def live(self) -> dict[str, Meta]:
@@ -195,6 +202,15 @@ class Recorder:
             self.library.put(tape.files.meta)
         tape.ended.set()
         _log.info("recorder.end", recording=tape.files.path.name, why=tape.files.meta.why_ended)
+
+
+async def _soon(event: asyncio.Event) -> None:
+    """Raises Overloaded where the disk does not answer."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await event.wait()
+    except TimeoutError:
+        raise Overloaded("the disk does not answer; look again in a while") from None
 
 
 class Tape:
