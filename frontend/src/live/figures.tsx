@@ -77,7 +77,7 @@ export function Connection() {
       case "lost":
         return <Badge kind="bad">{t("connectionLost")}</Badge>;
       case "closed":
-        return <Badge>{t("connectionClosed", { reason: now.ending ?? "" })}</Badge>;
+        return <Badge>{now.ending === "close" ? t("connectionEnded") : t("connectionClosed", { reason: now.ending ?? "" })}</Badge>;
       default:
         return <Badge>{t("connectionNone")}</Badge>;
     }

@@ -28,7 +28,6 @@ export const Line = memo(function Line({ line }: { line: Said }) {
             <Badge kind="accent">{line.pass === "corrected" ? t("passCorrected") : t("revised")}</Badge> <del>{before}</del>
           </p>
         )}
-        {isOpen && <Details line={line} />}
       </div>
       <button
         type="button"
@@ -40,6 +39,7 @@ export const Line = memo(function Line({ line }: { line: Said }) {
       >
         <span aria-hidden="true">{isOpen ? "−" : "+"}</span>
       </button>
+      {isOpen && <Details line={line} />}
     </article>
   );
 });
@@ -91,8 +91,8 @@ function Details({ line }: { line: Said }) {
       ) : (
         <ul className="live-words">
           {line.words.map((word, index) => (
-            <li key={index} className={(word.confidence ?? 1) < UNSURE ? "live-unsure" : undefined}>
-              <b>{word.text}</b>
+            <li key={index}>
+              <b className={(word.confidence ?? 1) < UNSURE ? "live-unsure" : undefined}>{word.text}</b>
               <small>
                 {seconds(word.start)}–{seconds(word.end)} s{word.confidence !== null && ` · ${percent(word.confidence)}`}
               </small>

@@ -41,6 +41,8 @@ export class LiveLink {
   /** Whether what the microphone hears goes to the hub: always, but while push-to-talk is not held. */
   #isOpen = true;
   #isHeld = false;
+  /** What the hub had taken of the session that ended last. */
+  #heard = 0;
   /** Blocks that are still sent after push-to-talk was let go: the end of the last word. */
   #tail = 0;
   /** A reload is come back from once. */
@@ -56,7 +58,7 @@ export class LiveLink {
 
   /** What the hub has taken. */
   get acknowledged(): number {
-    return this.#session?.acknowledged ?? 0;
+    return this.#session?.acknowledged ?? this.#heard;
   }
 
   get #choices(): Choices {
@@ -392,6 +394,8 @@ export class LiveLink {
   // Ends.
 
   #over(): void {
+    this.#heard = this.#session?.acknowledged ?? 0;
+    this.sent = this.#heard;
     this.#session = undefined;
     this.#file?.abort();
     forget();
