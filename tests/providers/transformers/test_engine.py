@@ -6,19 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.speech import noise, silence
 
 pytest.importorskip("torch", reason="torch has no wheel for this Python")
 pytest.importorskip("transformers", reason="transformers is not installed")
 
+import transformers
 from tests.providers.transformers import checkpoints, direct
 
 from asr_hub.errors import ClientError, ConfigError, OutOfMemory, ProviderUnavailable
 from asr_hub.providers.host.engine import Broken, Clip
 from asr_hub.providers.known_clip import packaged_clip
 from asr_hub.providers.transformers.engine import TransformersEngine, load
-from asr_hub.providers.transformers.settings import missing
+from asr_hub.providers.transformers.families import Spoken
+from asr_hub.providers.transformers.settings import TransformersSettings, missing
 from asr_hub.providers.worker_messages import Begin
 
 pytestmark = pytest.mark.engine
@@ -76,6 +79,22 @@ def test_an_english_whisper_is_not_asked_for_a_language(folder: Path) -> None:
     engine = _load(english)
     assert engine.languages == ("en",)
     assert _hear(engine, CLIP, language="en") == direct.whisper(english, CLIP)
+
+
+def test_features_are_made_on_the_models_device(whisper: Path) -> None:
+    processor = transformers.AutoProcessor.from_pretrained(whisper)
+    model = transformers.AutoModelForSpeechSeq2Seq.from_pretrained(whisper).eval()
+    devices: list[str] = []
+
+    class Asked(type(processor.feature_extractor)):  # type: ignore[misc]  # the library has no types
+        def __call__(self, *args: Any, device: str = "not said", **options: Any) -> Any:
+            devices.append(device)
+            return super().__call__(*args, device="cpu", **options)
+
+    processor.feature_extractor.__class__ = Asked
+    settings = TransformersSettings(model=str(whisper), max_new_tokens=direct.TOKENS)
+    Spoken(model, processor, settings).hear([np.zeros(16_000, np.float32)], "en")
+    assert devices == [str(model.device)]
 
 
 def test_ctc_tells_when_each_word_is_said(folder: Path) -> None:

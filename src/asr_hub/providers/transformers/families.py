@@ -53,6 +53,9 @@ class Spoken:
         self.longest_s = float(processor.feature_extractor.chunk_length) if is_whisper else None
         self.pads = True
         self._padding = "max_length" if is_whisper else "longest"
+        prepares = inspect.signature(processor.feature_extractor.__call__).parameters
+        # Where it can be chosen: one core takes longer over a window of 30 s than a GPU over all the rest.
+        self._prepared_on = {"device": str(model.device)} if "device" in prepares else {}
 
     def hear(self, audio: Sequence[Samples], language: str | None) -> list[Heard]:
         inputs = self._processor.feature_extractor(
@@ -61,6 +64,7 @@ class Spoken:
             padding=self._padding,
             return_attention_mask=True,
             return_tensors="pt",
+            **self._prepared_on,
         )
         tokens = self._model.generate(
             **inputs.to(self._model.device, self._model.dtype),
