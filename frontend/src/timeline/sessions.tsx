@@ -13,7 +13,7 @@ import { linkTo, pathOf, type RecordingsAnswer, type SessionView } from "./answe
 
 export function Sessions() {
   const t = useText(texts);
-  const { data, error, isLoading, reload } = useResource<{ sessions: SessionView[] }>("/v1/sessions", { every: 3_000 });
+  const { data, error, isLoading, reload } = useResource<SessionView[]>("/v1/sessions", { every: 3_000 });
   const recordings = useResource<RecordingsAnswer>("/v1/recordings", { every: 3_000 });
   const mode = recordings.data?.mode ?? "off";
   const live = new Set((recordings.data?.recordings ?? []).filter((one) => one.is_live).map((one) => one.session));
@@ -21,13 +21,13 @@ export function Sessions() {
     <Card title={t("liveSessions")} aria-busy={isLoading && data === undefined}>
       <ById />
       {error !== undefined && <Trouble text={error} onRetry={reload} />}
-      {data?.sessions.length === 0 && (
+      {data?.length === 0 && (
         <Empty title={t("noSessions")}>
           <p>{t("noSessionsLead")}</p>
         </Empty>
       )}
       <ul className="timeline-recordings">
-        {data?.sessions.map((one) => (
+        {data?.map((one) => (
           <li key={one.name} className="timeline-recording">
             <div>
               <a href={linkTo("sessions", one.name)}>{one.name}</a>

@@ -14,6 +14,8 @@ export interface LinkOptions {
   /** It came about, or did not. */
   onOpen?: () => void;
   onRefused?: (message: string) => void;
+  /** It was called by its name, and that is not enough to hear it. */
+  onNameOnly?: () => void;
   /** Try again by itself, for as long as it takes; the sessions that are over are not tried again. */
   isEndless?: boolean;
 }
@@ -51,10 +53,14 @@ export class WatchLink {
   }
 
   async #open(): Promise<void> {
-    const { id, via, onOpen, onRefused } = this.options;
+    const { id, via, onOpen, onRefused, onNameOnly } = this.options;
     try {
       // Over HTTP first: there the hub says why not, and asks for a key.
-      await json(`/v1/sessions/${encodeURIComponent(id)}`);
+      const { transcript } = await json<{ transcript: unknown }>(`/v1/sessions/${encodeURIComponent(id)}`);
+      if (transcript === null) {
+        onNameOnly?.();
+        return;
+      }
       const session = await (await client(via)).watch(id);
       if (this.#isOver()) {
         session.leave();

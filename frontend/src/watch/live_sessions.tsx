@@ -25,19 +25,19 @@ interface SessionView {
 
 export function LiveSessions({ onWatch }: { onWatch: (id: string) => void }) {
   const t = useText(watch);
-  const { data, error, isLoading, reload } = useResource<{ sessions: SessionView[] }>("/v1/sessions", { every: 3_000 });
+  const { data, error, isLoading, reload } = useResource<SessionView[]>("/v1/sessions", { every: 3_000 });
   const ids = useKnownIds();
   return (
     <Card title={t("live")} aria-busy={isLoading && data === undefined}>
       <p className="watch-lead">{t("liveLead")}</p>
       {error !== undefined && <Trouble text={error} onRetry={reload} />}
-      {data?.sessions.length === 0 && (
+      {data?.length === 0 && (
         <Empty title={t("noSessions")}>
           <p>{t("noSessionsLead")}</p>
         </Empty>
       )}
       <ul className="watch-sessions">
-        {data?.sessions.map((one) => (
+        {data?.map((one) => (
           <li key={one.name}>
             <div>
               <Row>

@@ -7,8 +7,8 @@ import { reducer } from "../store/store.js";
 export interface Watched {
   id: string;
   via: Via;
-  /** `own`: this page speaks in it, and shows what it has. */
-  state: "opening" | "open" | "own" | "refused";
+  /** `own`: this page speaks in it, and shows what it has. `named`: it lives, and its id is needed to hear it. */
+  state: "opening" | "open" | "own" | "refused" | "named";
   /** Why it was refused. */
   message: string | null;
 }

@@ -31,20 +31,23 @@ export function Tile({ id }: { id: string }) {
     <article className="watch-tile" aria-label={t("session", { name: short(id) })} data-session={id}>
       <header>
         <h2 title={id}>{short(id)}</h2>
-        <Connection session={session} isRefused={watched.state === "refused"} />
+        <Connection session={session} isRefused={watched.state === "refused" || watched.state === "named"} />
         <Button kind="quiet" aria-label={`${t("close")} ${short(id)}`} title={t("close")} onClick={() => dispatch(watchEnded(id))}>
           ×
         </Button>
       </header>
       {watched.message !== null && <Trouble text={watched.message} />}
+      {watched.state === "named" && <p className="watch-lead">{t("nameOnly")}</p>}
       {session !== undefined && <Heard session={session} />}
       <footer>
         {session !== undefined && <Facts session={session} />}
         <Row>
           {isDown && watched.state !== "own" && <Button onClick={() => setTurn(turn + 1)}>{t("again")}</Button>}
-          <a href={href({ view: "captions", session: id })} target="_blank" rel="noreferrer">
-            {t("captions")}
-          </a>
+          {watched.state !== "named" && (
+            <a href={href({ view: "captions", session: id })} target="_blank" rel="noreferrer">
+              {t("captions")}
+            </a>
+          )}
           <a href={href({ view: "time", of: "sessions", name: id })}>{t("time")}</a>
         </Row>
       </footer>
@@ -71,6 +74,7 @@ function useLink(id: string, turn: number): void {
       via,
       dispatch,
       onOpen: () => dispatch(watchMoved({ id, state: "open" })),
+      onNameOnly: () => dispatch(watchMoved({ id, state: "named" })),
       onRefused: (message) => dispatch(watchMoved({ id, state: "refused", message })),
     });
     return () => {
