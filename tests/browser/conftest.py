@@ -79,7 +79,7 @@ async def _browse(browser: str, script: str, url: str, **options: Any) -> dict[s
     told: dict[str, Any] = await node(
         str(HERE / script), browser, url, json.dumps(options), seconds=100, CLIENTS=str(CLIENTS)
     )
-    assert told["faults"] == []
+    assert told["faults"] == [], "\n".join(told["faults"])
     return told
 
 

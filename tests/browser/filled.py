@@ -30,7 +30,10 @@ class Filled(NamedTuple):
     job: str
     """Its id"""
     session: str
-    """The public name of one that lives, with what was said in it."""
+    """The id of one that lives, with what was said in it."""
+
+    journal: Path
+    """Of the recording"""
 
     @property
     def routes(self) -> dict[str, str]:
@@ -68,7 +71,8 @@ async def filled(folder: Path) -> AsyncIterator[Filled]:
                 await client.send(packaged_clip("self_test").pcm)
                 await client.send({"type": "finalize"})
                 await client.wait_for("final")
-            yield Filled(hub, recording, job, public_name(SessionId(first.session)))
+            journal = folder / "recordings" / recording / "journal.jsonl"
+            yield Filled(hub, recording, job, first.session or "", journal)
 
 
 async def _spoken(hub: Serving) -> str:
@@ -79,7 +83,7 @@ async def _spoken(hub: Serving) -> str:
             await client.send(pcm[at : at + 32_000])
         await client.send({"type": "close"})
         await client.wait_for("closed")
-        session = public_name(SessionId(client.session))
+        session = public_name(SessionId(client.session or ""))
     async with httpx.AsyncClient(base_url=hub.url) as http:
         found = (await http.get("/v1/recordings")).json()["recordings"]
     return next(one["name"] for one in found if one["session"] == session)

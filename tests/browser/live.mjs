@@ -1,6 +1,6 @@
 // People in the Live view, all at once, each in a window of their own: what the page showed them in the end.
 //   options.people: [{ act, protocol, base, ... }]
-import { finals, said, scenario, settled, view } from "./window.mjs";
+import { dropped, finals, said, scenario, settled, view } from "./window.mjs";
 
 const ACTS = { speak, reload, change, drop };
 
@@ -52,14 +52,7 @@ async function change(page, person) {
 async function drop(page, { base, file }) {
   await page.goto(view("live", base));
   await settled(page);
-  const dropped = await page.evaluateHandle((bytes) => {
-    const data = new DataTransfer();
-    const whole = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
-    data.items.add(new File([whole], "spoken.wav", { type: "audio/wav" }));
-    return data;
-  }, file);
-  await page.getByTestId("view-live").dispatchEvent("drop", { dataTransfer: dropped });
-  await page.locator('[data-testid="connection"][data-state="closed"]').waitFor();
+  await dropped(page, file);
   return { finals: await finals(page) };
 }
 

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { AXE, scenario, settled, view } from "./window.mjs";
+import { AXE, dropped, scenario, settled, view } from "./window.mjs";
 
 const SIZES = { wide: { width: 1280, height: 800 }, phone: { width: 360, height: 740 } };
 
@@ -20,29 +20,39 @@ async function look(page) {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any }) => `${html} ${any[0]?.message ?? ""}`).join(" | ")}`);
 }
 
-await scenario(async ({ open, options }) => {
+/** Open a view, with what there is to see in it. */
+async function show(page, name, route, file) {
+  await page.goto(view(route));
+  await page.getByTestId(`view-${name}`).waitFor();
+  await settled(page);
+  if (name === "live" && file !== undefined) {
+    await dropped(page, file);
+  }
+}
+
+/** The sizes at which what is shown is wider than the window; with a folder, pictures of it. */
+async function fit(page, name, theme, folder) {
+  const overflows = [];
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    await page.setViewportSize(viewport);
+    if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) {
+      overflows.push(size);
+    }
+    if (folder !== undefined && !(size === "phone" && theme === "dark")) {
+      await page.screenshot({ path: join(folder, `${name}-${size === "phone" ? size : theme}.png`) });
+    }
+  }
+  await page.setViewportSize(SIZES.wide);
+  return overflows;
+}
+
+await scenario(async ({ open, options: { themes, routes, file, screenshots } }) => {
   const told = {};
-  for (const colorScheme of ["light", "dark"]) {
-    const page = await open({ colorScheme, viewport: SIZES.wide });
-    for (const [name, route] of Object.entries(options.routes)) {
-      await page.goto(view(route));
-      await page.getByTestId(`view-${name}`).waitFor();
-      await settled(page);
-      const violations = await look(page);
-      const overflows = [];
-      const sizes = colorScheme === "light" || options.screenshots ? Object.entries(SIZES) : [];
-      for (const [size, viewport] of sizes) {
-        await page.setViewportSize(viewport);
-        if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) {
-          overflows.push(size);
-        }
-        if (options.screenshots && !(size === "phone" && colorScheme === "dark")) {
-          const file = size === "phone" ? `${name}-phone.png` : `${name}-${colorScheme}.png`;
-          await page.screenshot({ path: join(options.screenshots, file) });
-        }
-      }
-      await page.setViewportSize(SIZES.wide);
-      told[`${name} ${colorScheme}`] = { violations, overflows };
+  for (const theme of themes) {
+    const page = await open({ colorScheme: theme, viewport: SIZES.wide, reducedMotion: "reduce" });
+    for (const [name, route] of Object.entries(routes)) {
+      await show(page, name, route, file);
+      told[`${name} ${theme}`] = { violations: await look(page), overflows: await fit(page, name, theme, screenshots) };
     }
   }
   return { told };

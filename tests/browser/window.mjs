@@ -78,3 +78,15 @@ export async function said(page, count = 1) {
 export function settled(page) {
   return page.waitForFunction(() => document.querySelector('[aria-busy="true"]') === null);
 }
+
+/** Drop a sound file, given in base64, on the Live view, and wait until it has been heard. */
+export async function dropped(page, file) {
+  const data = await page.evaluateHandle((bytes) => {
+    const data = new DataTransfer();
+    const whole = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
+    data.items.add(new File([whole], "spoken.wav", { type: "audio/wav" }));
+    return data;
+  }, file);
+  await page.getByTestId("view-live").dispatchEvent("drop", { dataTransfer: data });
+  await page.locator('[data-testid="connection"][data-state="closed"]').waitFor();
+}

@@ -1,0 +1,37 @@
+// A walk through a recording: the state at each of the places asked for, and the recording taken away and brought back.
+//   options: { recording, places, folder }
+import { join } from "node:path";
+
+import { scenario, settled, view } from "./window.mjs";
+
+await scenario(async ({ open, options: { recording, places, folder } }) => {
+  const page = await open();
+  await page.goto(view(`time/recordings/${recording}`));
+  await settled(page);
+  const slider = page.getByRole("slider", { name: "Action" });
+  const states = {};
+  for (const place of places) {
+    await slider.fill(String(place));
+    const state = page.locator(`[data-testid="state"][data-at="${place}"]`);
+    await state.waitFor({ state: "attached" });
+    states[place] = JSON.parse(await state.textContent());
+  }
+  // One step by keyboard.
+  await slider.press("ArrowLeft");
+  await page.locator(`[data-testid="state"][data-at="${places.at(-1) - 1}"]`).waitFor({ state: "attached" });
+  const seconds = await page.locator("audio").evaluate(
+    (audio) => audio.duration || new Promise((resolve) => audio.addEventListener("loadedmetadata", () => resolve(audio.duration))),
+  );
+  // What was said last, and why it came.
+  await page.getByRole("button", { name: "Last" }).click();
+  await settled(page);
+  const causes = await page.getByTestId("causes").locator("li").count();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
+  const file = join(folder, "away.zip");
+  await download.saveAs(file);
+  await page.goto(view("time"));
+  await settled(page);
+  await page.locator('input[type="file"]').setInputFiles(file);
+  await page.getByTestId("recording").filter({ hasText: "uploaded" }).waitFor();
+  return { states, seconds, causes, listed: await page.getByTestId("recording").count() };
+});
