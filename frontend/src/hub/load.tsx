@@ -33,11 +33,11 @@ export function Load() {
   return (
     <Card title={t("load")} actions={<small>{t("window")}</small>}>
       <div className="hub-charts">
-        <section aria-label={t("load")}>
+        <div>
           <p className="hub-chart-title">{t("inUse")}</p>
           <Chart label={t("inUse")} series={load} format={(value) => String(Math.round(value))} />
-        </section>
-        <section aria-label={t("latency")}>
+        </div>
+        <div>
           <div className="hub-chart-title">
             <span>{t("latency")}</span>
             <Select
@@ -50,7 +50,7 @@ export function Load() {
           </div>
           <Chart label={t("latency")} series={latency} format={ms} />
           {latency.every(({ values }) => values.at(-1) === null) && <small>{t("latencyNone")}</small>}
-        </section>
+        </div>
       </div>
     </Card>
   );

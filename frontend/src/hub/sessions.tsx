@@ -62,7 +62,7 @@ export function LiveSessions() {
         </Empty>
       )}
       {sessions !== null && sessions.length > 0 && (
-        <Table caption={t("sessions")} columns={columns} rows={sessions} rowKey={(one) => one.name} />
+        <Table caption={t("sessionTable")} columns={columns} rows={sessions} rowKey={(one) => one.name} />
       )}
       <Dialog title={t("closeTitle")} isOpen={asked !== undefined} onClose={() => ask(undefined)}>
         <p>{t("closeLead", { name: asked ?? "" })}</p>

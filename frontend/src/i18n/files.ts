@@ -96,7 +96,7 @@ export const files = dictionary({
     audioLoad: "Load the audio",
     audioHuge: "The file is too large to be played here with a key.",
     unplayable: "This browser cannot play this kind of file. The text can be read and changed all the same.",
-    follow: "Follow along",
+    follow: "Follow",
     markUnsure: "Mark doubtful words",
     undo: "Undo",
     redo: "Redo",
