@@ -57,6 +57,10 @@ async def said(running: Serving, pcm: bytes = SPEECH, **start: Any) -> str:
         return client.session or ""
 
 
+def all_bytes(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
 async def over(http: httpx.AsyncClient, count: int = 1) -> list[dict[str, Any]]:
     """The recordings, once so many are over."""
     async with asyncio.timeout(20):
@@ -279,7 +283,7 @@ async def test_two_sessions_side_by_side_hold_nothing_of_each_other(tmp_path: Pa
         views = {view["session"]: view for view in await over(http, 2)}
         for mine, other, word, foreign in ((one, two, b"Zermatt", b"Brig"), (two, one, b"Brig", b"Zermatt")):
             folder = tmp_path / "recordings" / views[public_name(SessionId(mine.session or ""))]["name"]
-            data = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+            data = all_bytes(folder)
             assert word in data and foreign not in data
             for secret in (mine.session, other.session, public_name(SessionId(other.session or ""))):
                 assert secret is not None and secret.encode() not in data
@@ -440,3 +444,20 @@ async def test_a_hub_that_is_killed_leaves_a_recording_that_can_be_read(tmp_path
     for piece in (made / "audio").iterdir():
         assert hashlib.sha256(piece.read_bytes()).hexdigest() == piece.name
     assert replay((made / "journal.jsonl").read_bytes().splitlines())
+
+
+async def test_a_redaction_that_is_configured_leaves_no_byte_of_what_it_veils(tmp_path: Path) -> None:
+    recorder = {"mode": "on", "folder": str(tmp_path), "redact": "tests.recordings.made:veiled", "audio": False}
+    config = scripted({"transcript": ["to", "Kandersteg"]}, recorder=recorder, hotwords=["Kandersteg"])
+    async with serving(config) as running, httpx.AsyncClient(base_url=running.url) as http:
+        async with Client(running.stream_url) as client:
+            await speak(client, SPEECH)
+            assert "Kandersteg" in (await client.wait_for("final"))["hypothesis"]["text"]
+            await client.send({"type": "close"})
+            await client.wait_for("closed")
+        (view,) = await over(http)
+        assert "[place]" in view["text"] and not view["has_audio"] and view["unread_texts"] == 0
+        answer = await http.get(f"/v1/recordings/{view['name']}/audio")
+        assert answer.json()["error"]["code"] == "no-audio"
+    data = all_bytes(tmp_path)
+    assert b"[place]" in data and b"Kandersteg" not in data

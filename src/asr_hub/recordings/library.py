@@ -55,7 +55,7 @@ class Library:
         self._now = now
         self._metas: dict[str, Meta] = {}
         self._names: set[str] = set()
-        """Given out since the start, whatever became of them."""
+        """Of those that are there, and those that are being made."""
         self._turn = threading.Lock()
 
     def load(self) -> None:
@@ -110,6 +110,11 @@ class Library:
                     f"no recording is called {name!r}; it was deleted, or never there", code="unknown-recording"
                 )
             shutil.rmtree(path, ignore_errors=True)
+            self.release(name)
+
+    def release(self, name: str) -> None:
+        """A name that was given out, and of which there is nothing."""
+        self._names.discard(name)
 
     def sweep(self) -> None:
         """Delete what is too old, or too much, the oldest first. Waits for the disk."""

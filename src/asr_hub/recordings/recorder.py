@@ -200,6 +200,8 @@ class Recorder:
         self._ending.discard(tape)
         if tape.files.is_there:
             self.library.put(tape.files.meta)
+        else:
+            self.library.release(tape.files.path.name)
         tape.ended.set()
         _log.info("recorder.end", recording=tape.files.path.name, why=tape.files.meta.why_ended)
 
