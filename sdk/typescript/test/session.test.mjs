@@ -270,6 +270,24 @@ test("a viewer watches and says nothing", async () => {
   session.leave();
 });
 
+test("a program that was started again speaks on where the hub stands", async () => {
+  const before = await opened();
+  const audio = Int16Array.from({ length: 400 }, (_, index) => index);
+  await before.send(audio);
+  network.say({ type: "audio-ack", seq: 1, audio_offset: 150 });
+  const kept = { offset: before.acknowledged, bytes: before.unheard };
+  assert.deepEqual(new Int16Array(kept.bytes.buffer), audio.subarray(150));
+  before.leave();
+
+  const opening = Session.open(network.dial, { type: "attach", session: "s", role: "publisher", take_over: true, seq: 1 });
+  network.ready({ seq: 1, audio_offset: 200 });
+  const session = await opening;
+  await session.send(kept.bytes.subarray((session.acknowledged - kept.offset) * 2));
+  assert.equal(network.last.sent[0].offset, 200);
+  assert.deepEqual(new Int16Array(session.unheard.buffer), audio.subarray(200));
+  session.leave();
+});
+
 test("what the hub did not take when it ended the session comes back, after all that was said", async () => {
   const session = await opened({ keepSeconds: 1 });
   const lost = [];
