@@ -59,7 +59,7 @@ export function Connection() {
       {badge()}
       {now !== undefined && (
         <small>
-          {t(now.via as "websocket")} · {now.provider}
+          {[t(now.via as "websocket"), now.provider].filter((part) => part !== "").join(" · ")}
         </small>
       )}
     </p>

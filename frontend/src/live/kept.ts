@@ -14,6 +14,8 @@ export interface Kept {
   /** What the hub had not taken yet: where it begins, and its bytes in base64. */
   offset: number;
   audio: string;
+  /** Of a session that is over: why. Its text stays in the tab until a new page is wanted. */
+  ending?: string;
 }
 
 const KEY = "asr-hub-live";

@@ -98,6 +98,7 @@ export class LiveLink {
   forget(): void {
     const { session } = this.store.getState().live;
     if (session !== null && this.#session === undefined) {
+      forget();
       this.store.dispatch(told(FORGOTTEN, null, { session, seq: 0, via: this.#via }));
       this.store.dispatch(sessionTaken(null));
       this.wave.reset();
@@ -172,6 +173,10 @@ export class LiveLink {
     }
     this.#isBack = true;
     this.store.dispatch(chosen(kept.choices));
+    if (kept.ending !== undefined) {
+      this.#show(kept, kept.ending);
+      return;
+    }
     this.store.dispatch(phaseChanged("opening"));
     this.store.dispatch(sessionTaken(kept.session));
     try {
@@ -180,18 +185,30 @@ export class LiveLink {
       const missing = await this.#speakOn(fromBase64(kept.audio), kept.offset);
       this.wave.push(new Int16Array(missing.slice().buffer));
     } catch (error) {
-      forget();
-      this.store.dispatch(sessionTaken(null));
+      // What was said stays; where no hub answers, the next reload tries again.
       this.store.dispatch(phaseChanged("idle"));
-      if (!(error instanceof HubError && error.code === "unknown-session")) {
-        this.#complain(error);
+      this.#show(kept, messageOf(error));
+      if (error instanceof HubError) {
+        keep({ ...kept, ending: messageOf(error) });
       }
+      this.#complain(error);
       return;
     }
     this.store.dispatch(phaseChanged("paused"));
     if (kept.wasListening && (await isPermitted())) {
       await Promise.race([this.listen(), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
     }
+  }
+
+  /** A session of before a reload that is over, by what is left of it. */
+  #show({ session, choices, lines: said, offset }: Kept, reason: string): void {
+    const [via, meta] = [choices.transport, { session, seq: 0, via: choices.transport }];
+    const format = { sample_rate: RATE, channels: 1, encoding: "pcm_s16le" } as const;
+    this.sent = this.#heard = offset;
+    this.store.dispatch(sessionTaken(session));
+    this.store.dispatch(told(ATTACHED, { session, role: "publisher", provider: "", format, audio_offset: offset }, meta));
+    this.store.dispatch(told(RESTORED, { lines: said }, meta));
+    this.store.dispatch(fact({ type: "closed", reason, audio_offset: offset, seq: 1 }, session, via));
   }
 
   #hub(transport: Transport): AsrHub {
@@ -394,22 +411,31 @@ export class LiveLink {
   // Ends.
 
   #over(): void {
-    this.#heard = this.#session?.acknowledged ?? 0;
+    const over = this.#session;
+    this.#heard = over?.acknowledged ?? this.#heard;
     this.sent = this.#heard;
     this.#session = undefined;
     this.#file?.abort();
-    forget();
+    if (over !== undefined) {
+      this.#keepOf(over, false);
+    }
     void this.#hush();
     this.store.dispatch(phaseChanged("idle"));
   }
 
   #keep(): void {
-    const session = this.#session;
-    const said = session && this.store.getState().sessions[session.id];
-    if (session === undefined || said === undefined) {
+    if (this.#session !== undefined) {
+      this.#keepOf(this.#session, true);
+    }
+  }
+
+  #keepOf(session: Session, isAlive: boolean): void {
+    const said = this.store.getState().sessions[session.id];
+    if (said === undefined) {
       return;
     }
     keep({
+      ...(!isAlive && { ending: said.ending ?? "lost" }),
       session: session.id,
       seq: said.seq,
       choices: this.#choices,
