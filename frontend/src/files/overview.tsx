@@ -46,11 +46,10 @@ export function Overview() {
   );
 }
 
+/** One after the other: where the hub takes no files, one refusal says so. */
 async function ask(signal: AbortSignal): Promise<Offer> {
-  const [formats, { models }] = await Promise.all([
-    json<Formats>("/api/asr/formats", { signal }),
-    json<{ models: Model[] }>("/api/asr/models", { signal }),
-  ]);
+  const formats = await json<Formats>("/api/asr/formats", { signal });
+  const { models } = await json<{ models: Model[] }>("/api/asr/models", { signal });
   return { formats, models };
 }
 

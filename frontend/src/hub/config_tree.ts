@@ -16,7 +16,7 @@ export interface Node {
 }
 
 export function tree(value: Value, path = ""): Node[] {
-  if (value === null || typeof value !== "object") {
+  if (value === null || typeof value !== "object" || isPlain(value)) {
     return [];
   }
   const entries: [string, Value][] = Array.isArray(value) ? value.map((one, at) => [String(at), one]) : Object.entries(value);
@@ -51,7 +51,12 @@ function written(value: Value): string {
     return "null";
   }
   if (typeof value === "object") {
-    return Array.isArray(value) ? "[]" : "{}";
+    return Array.isArray(value) ? `[${value.map(written).join(", ")}]` : "{}";
   }
   return value === "" ? '""' : String(value);
+}
+
+/** A list of values fits into one line. */
+function isPlain(value: Value): boolean {
+  return Array.isArray(value) && value.every((one) => one === null || typeof one !== "object");
 }
