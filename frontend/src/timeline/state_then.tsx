@@ -80,7 +80,7 @@ function Changes({ changes }: { changes: readonly Change[] }) {
 const Json = memo(function Json({ value, label, id, at }: { value: unknown; label: string; id: string; at?: number }) {
   const text = useMemo(() => JSON.stringify(value, null, 2), [value]);
   return (
-    <pre className="timeline-json" tabIndex={0} role="region" aria-label={label} data-testid={id} data-at={at}>
+    <pre className="timeline-json" tabIndex={0} role="group" aria-label={label} data-testid={id} data-at={at}>
       {text}
     </pre>
   );

@@ -15,8 +15,9 @@ const MOST_CHARS = 160;
 type Marked = ReadonlyMap<string, Change | null>;
 
 export function Tree({ value, marked }: { value: unknown; marked: Marked }) {
+  const t = useText(texts);
   return (
-    <div className="timeline-tree">
+    <div className="timeline-tree" tabIndex={0} role="group" aria-label={t("state")}>
       <Parts value={value} path={[]} marked={marked} />
     </div>
   );
