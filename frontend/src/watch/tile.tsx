@@ -112,7 +112,7 @@ function Heard({ session }: { session: SessionState }) {
   const total = count(transcript);
   const isQuiet = total === 0 && transcript.partial === null;
   return (
-    <div className="watch-heard" ref={frame} tabIndex={0} role="region" aria-label={t("transcript")} onScroll={scrolled}>
+    <div className="watch-heard" ref={frame} tabIndex={0} role="group" aria-label={t("transcript")} onScroll={scrolled}>
       {total > SHOWN && <small>{t("earlier", { count: total + transcript.dropped - SHOWN })}</small>}
       {isQuiet && <p className="watch-lead">{t(connection === "closed" ? "silent" : "waiting")}</p>}
       <ol aria-live="polite" aria-relevant="additions">
