@@ -57,18 +57,16 @@ export function Transcript({ task, segments, edits }: { task: Task; segments: re
   return (
     <>
       <div className="files-player">
-        {audio.src !== undefined && (
-          <audio
-            ref={player}
-            controls
-            preload="metadata"
-            src={audio.src}
-            aria-label={t("player", { name: task.name })}
-            onError={() => setUnplayable(true)}
-            onLoadedMetadata={() => setUnplayable(false)}
-          />
-        )}
-        {audio.src === undefined && <audio ref={player} hidden />}
+        <audio
+          ref={player}
+          controls
+          hidden={audio.src === undefined}
+          preload="metadata"
+          src={audio.src}
+          aria-label={t("player", { name: task.name })}
+          onError={() => setUnplayable(true)}
+          onLoadedMetadata={() => setUnplayable(false)}
+        />
         {audio.state === "loading" && <small role="status">{t("audioLoading")}</small>}
         {audio.state === "big" && <Button onClick={audio.load}>{t("audioLoad")}</Button>}
         {audio.state === "huge" && <small>{t("audioHuge")}</small>}
