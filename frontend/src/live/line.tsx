@@ -60,10 +60,10 @@ function Words({ line: { text, words } }: { line: Said }) {
 
 function Details({ line }: { line: Said }) {
   const t = useText(live);
-  const { percent, seconds } = useNumbers();
+  const { percent, seconds, whole } = useNumbers();
   const facts = [
     line.provider !== "" && t("heardBy", { provider: line.provider }),
-    line.latencyMs !== null && t("after", { ms: line.latencyMs }),
+    line.latencyMs !== null && t("after", { ms: whole(line.latencyMs) }),
     line.confidence !== null && `${t("confidence")} ${percent(line.confidence)}`,
     line.language,
     line.pass === "accurate" && t("passAccurate"),
@@ -116,6 +116,7 @@ function useDetail(): (word: Word) => string {
 function useNumbers() {
   const locale = useLocale();
   return {
+    whole: (value: number) => value.toLocaleString(locale),
     percent: (value: number) => value.toLocaleString(locale, { style: "percent" }),
     seconds: (milliseconds: number) => (milliseconds / 1000).toLocaleString(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 }),
   };
