@@ -91,7 +91,7 @@ async def _spoken(hub: Serving) -> str:
 
 async def _heard(hub: Serving, http: httpx.AsyncClient) -> str:
     """A file, when it has been heard."""
-    clip = packaged_clip("demo")
+    clip = packaged_clip("self_test")
     body = BytesIO()
     with wave.open(body, "wb") as file:
         file.setnchannels(1)
