@@ -26,7 +26,8 @@ export function Past({ of, name }: Source) {
   useTraveller({ of, name });
   const { data: recording } = useResource<RecordingView>(of === "recordings" ? pathOf({ of, name }) : null);
   const isEmpty = useTimeline(({ rows, reading }) => rows.length === 0 && reading !== "reading");
-  const isUnread = useTimeline(({ rows, error }) => rows.length === 0 && error !== null);
+  // What is typed before there is an action to go to would be lost.
+  const isUnread = useTimeline(({ rows, reading, error }) => rows.length === 0 && (reading === "reading" || error !== null));
   if (isUnread) {
     return (
       <>
