@@ -74,6 +74,22 @@ def test_a_zip_comes_back_as_it_went(library: Library, tmp_path: Path) -> None:
         assert replay(file) == replay(other)
 
 
+def test_what_is_recorded_while_a_client_takes_its_time_is_not_in_the_list_of_pieces(
+    library: Library, tmp_path: Path
+) -> None:
+    made = recorded(tmp_path, STORY, audio=AUDIO[:1])
+    taken = packed(made)
+    data = [next(taken)]
+    late = PCM[::-1]
+    sha256 = hashlib.sha256(late).hexdigest()
+    made.piece(sha256).write_bytes(late)
+    with (made.path / "audio.jsonl").open("ab") as index:
+        index.write(msgspec.json.encode({"start": 32_000, "samples": len(late) // 2, "sha256": sha256}) + b"\n")
+    given_to(library, tmp_path, b"".join([*data, *taken]))
+    (meta,) = library.all()
+    assert meta.samples == 32_000
+
+
 def test_the_zip_of_its_folder_is_taken_too(library: Library, tmp_path: Path) -> None:
     data = changed(zip_of(tmp_path), lambda files: _put_below(files, "my-recording/"))
     given_to(library, tmp_path, data)
@@ -84,6 +100,8 @@ def _put_below(files: dict[str, bytes], folder: str) -> None:
     for name in tuple(files):
         files[folder + name] = files.pop(name)
 
+
+DEEP = b"[" * 20_000 + b"]" * 20_000
 
 SHA = hashlib.sha256(PCM).hexdigest()
 
@@ -121,6 +139,14 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
     "the facts of another session": lambda files: files.update(
         {"journal.jsonl": header() + encode([Entry(1, opened(B))])}
     ),
+    "a meta that is deep": lambda files: files.update({"recording.json": b'{"version":1,"x":' + DEEP + b"}"}),
+    "a header that is deep": lambda files: files.update(
+        {"journal.jsonl": header().replace(b'"state":{', b'"state":{"x":' + DEEP)}
+    ),
+    "a fact that is deep": lambda files: files.update(
+        {"journal.jsonl": files["journal.jsonl"] + b'{"seq":7,"event":{"type":"[Hub] Started","x":' + DEEP + b"}}\n"}
+    ),
+    "an index that is deep": lambda files: files.update({"audio.jsonl": b'{"x":' + DEEP + b"}\n"}),
     "a journal with a gap": lambda files: files.update({"journal.jsonl": header() + encode([Entry(2, opened(A))])}),
 }
 

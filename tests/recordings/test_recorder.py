@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.recordings.made import PUBLIC, START, lived, recorded
+from tests.recordings.made import PUBLIC, SELECTION, START, lived, recorded
 from tests.store.facts import STUB, A, closed, ended, final, opened, started, warned
 
 from asr_hub.errors import Conflict, NotFound, Overloaded
@@ -21,6 +21,7 @@ from asr_hub.recordings.files import RecordingFiles
 from asr_hub.recordings.format import Folder, Meta
 from asr_hub.recordings.library import DAY_S, Keep, Library
 from asr_hub.recordings.recorder import Recorder, Settings
+from asr_hub.recordings.redaction import Redaction
 from asr_hub.recordings.timeline import WrittenPast
 from asr_hub.recordings.writing import Writer
 from asr_hub.store.event import Event
@@ -285,6 +286,60 @@ async def test_a_full_disk_ends_the_facts_loses_the_audio_and_says_so(tmp_path: 
         timeline = WrittenPast(Folder(it.library.path(meta.name))).timeline()
         assert timeline.last == meta.facts
         it.tell(closed())
+
+
+def test_a_list_of_pieces_that_the_disk_took_a_part_of_is_gone_on_with(tmp_path: Path) -> None:
+    files = files_of(tmp_path)
+    files.begin()
+    with full(1000):
+        for index in range(20):
+            files.audio(index * 100, [bytes([index]) * 200])
+    files.audio(2000, [b"\xff" * 200])
+    files.end("closed", START)
+    pieces = Folder(files.path).pieces()
+    assert [piece.start for piece in pieces] == [*(index * 100 for index in range(len(pieces) - 1)), 2000]
+    assert files.meta.lost_samples == (21 - len(pieces)) * 100 > 0
+
+
+def test_a_beginning_that_the_disk_did_not_take_leaves_nothing_behind(tmp_path: Path) -> None:
+    files = files_of(tmp_path)
+    with full(20):
+        files.begin()
+    assert not files.is_there
+    files.audio(0, [TENTH])
+    files.end("disk", START)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hook_is_called_by_the_thread_that_writes_and_once_for_a_text(tmp_path: Path) -> None:
+    called: list[str] = []
+
+    def hook(text: str) -> str:
+        called.append(text)
+        return text
+
+    files = files_of(tmp_path, lived([HotwordsReplaced(words=("Brig",))]), Redaction(hook))
+    assert not called
+    files.begin()
+    assert called.count("Brig") == 1
+    files.end("closed", START)
+
+
+def files_of(folder: Path, hub: HubStore | None = None, redaction: Redaction | None = None) -> RecordingFiles:
+    store = hub or lived(())
+    meta = Meta(name="20260131-120000-0123456789ab", session=PUBLIC, started_at=START)
+    return RecordingFiles(folder / meta.name, meta, SELECTION.state(store.state), redaction=redaction)
+
+
+async def test_facts_alone_may_be_large_enough(tmp_path: Path) -> None:
+    async with bench(tmp_path, Settings(mode="on", audio=False, max_bytes=10_000)) as it:
+        it.open()
+        async with asyncio.timeout(10):
+            while not it.library.is_there.is_set():
+                it.tell(warned("x" * 1000))
+                await asyncio.sleep(0)
+        meta = await it.over()
+        assert meta.why_ended == "too-long"
 
 
 async def test_a_folder_that_is_gone_is_told_to_who_asks(tmp_path: Path) -> None:

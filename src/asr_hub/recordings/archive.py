@@ -127,11 +127,15 @@ def member_names(found: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _files(folder: Folder) -> Iterator[tuple[str, Path, int]]:
     """What a recording has now, each with as many bytes as are surely whole."""
-    pieces = dict.fromkeys(piece.sha256 for piece in folder.pieces())
     index = folder.path / INDEX
-    for name in (META, JOURNAL, *([INDEX] if index.exists() else [])):
+    # The list of the pieces is as long as it is now, and not as it is when the client has taken what stands before it.
+    listed = index.stat().st_size if index.exists() else None
+    pieces = dict.fromkeys(piece.sha256 for piece in folder.pieces())
+    for name in (META, JOURNAL):
         path = folder.path / name
         yield name, path, path.stat().st_size
+    if listed is not None:
+        yield INDEX, index, listed
     for sha256 in pieces:
         path = folder.piece(sha256)
         yield f"{AUDIO}/{sha256}", path, path.stat().st_size

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +18,7 @@ from asr_hub.recordings.format import AUDIO, INDEX, JOURNAL, META, SAMPLE_BYTES,
 from asr_hub.recordings.redaction import Redaction
 from asr_hub.store.event import Event
 from asr_hub.store.journal import Entry, encode, header
+from asr_hub.store.root import ROOT
 from asr_hub.store.slice import State
 from asr_hub.telemetry import logs
 
@@ -40,7 +42,7 @@ class RecordingFiles:
         self._meta = meta
         self._redaction = redaction
         self._state = state
-        self._summary = Summary(state if redaction is None else redaction.state(state))
+        self._summary = Summary(ROOT.initial)
         self._journal: BinaryIO | None = None
         self._index: BinaryIO | None = None
         self._known: set[str] = set()
@@ -62,9 +64,15 @@ class RecordingFiles:
 
     def begin(self) -> None:
         """Make the folder, and write what the facts go on from."""
+        # A hook is called here, on the thread of the writer, and once for each text.
         state = self._state if self._redaction is None else self._redaction.state(self._state)
+        self._summary = Summary(state)
         try:
             self.path.mkdir(mode=PRIVATE)
+        except OSError as exc:
+            self._break(exc)
+            return
+        try:
             self._journal = _created(self.path / JOURNAL)
             # Another hub that reads this folder at its start sees that the recording is not over.
             fcntl.flock(self._journal, fcntl.LOCK_EX)
@@ -72,6 +80,8 @@ class RecordingFiles:
             write_meta(self.path, self.meta)
             self.is_there = True
         except OSError as exc:
+            # Nobody lists what has no beginning, so nobody would ever delete it.
+            shutil.rmtree(self.path, ignore_errors=True)
             self._break(exc)
 
     def facts(self, events: Sequence[Event]) -> None:
@@ -93,6 +103,8 @@ class RecordingFiles:
 
     def audio(self, start: int, frames: Sequence[bytes]) -> None:
         """A piece that begins at sample `start`."""
+        if not self.is_there:
+            return
         data = b"".join(frames)
         piece = Piece(start, len(data) // SAMPLE_BYTES, hashlib.sha256(data).hexdigest())
         try:
@@ -115,6 +127,8 @@ class RecordingFiles:
             if file is not None:
                 with contextlib.suppress(OSError):
                     file.close()
+        if not self.is_there:
+            return
         try:
             write_meta(self.path, self.meta)
         except OSError as exc:
@@ -134,7 +148,14 @@ class RecordingFiles:
             self._meta = replace(self._meta, bytes=self._meta.bytes + len(data))
         if self._index is None:
             self._index = _created(self.path / INDEX)
-        self._write(self._index, msgspec.json.encode(piece) + b"\n")
+        sound = self._index.tell()
+        try:
+            self._write(self._index, msgspec.json.encode(piece) + b"\n")
+        except OSError:
+            # The next line must not go on from a part of this one.
+            self._index.truncate(sound)
+            self._index.seek(sound)
+            raise
 
     def _write(self, file: BinaryIO, data: bytes) -> None:
         written = file.write(data)

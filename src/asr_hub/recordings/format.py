@@ -157,7 +157,7 @@ def read_meta(data: bytes) -> Meta:
     """Raises BadRecording."""
     try:
         meta = msgspec.json.decode(data, type=Meta)
-    except (msgspec.DecodeError, UnicodeError) as exc:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise BadRecording(f"{META} cannot be read ({exc}); give a recording of this hub") from None
     if meta.version != VERSION:
         raise BadRecording(f"the recording has version {meta.version}, this release reads {VERSION}")
@@ -191,7 +191,7 @@ def pieces_of(file: BinaryIO) -> Iterator[Piece]:
     for line in lines_of(file, name=INDEX):
         try:
             piece = msgspec.json.decode(line, type=Piece)
-        except (msgspec.DecodeError, UnicodeError) as exc:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
             raise BadRecording(f"{INDEX} has a line that is none ({exc})") from None
         if SHA256.fullmatch(piece.sha256) is None or piece.samples < 1 or piece.start < end:
             raise BadRecording(f"{INDEX} has a piece that cannot be: {piece.samples} samples at {piece.start}")

@@ -180,7 +180,7 @@ class Recorder:
             return
         if not self._writer.fact(tape.files, told) or tape.files.is_broken:
             self._end(tape, "disk")
-        elif event.at - tape.at > self.settings.max_s:
+        elif event.at - tape.at > self.settings.max_s or tape.files.size > self.settings.max_bytes:
             self._end(tape, "too-long")
 
     def _hear(self, tape: Tape, frame: AudioFrame) -> None:

@@ -227,7 +227,7 @@ _CONVERT = "read it with the release that wrote it"
 def _read_header(line: bytes | str, root: Root) -> tuple[int, State]:
     try:
         found = msgspec.json.decode(line, type=_HeaderRead)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise CorruptJournal(1, f"no journal header ({error})", "give a journal written by this hub") from error
     if found.version != VERSION:
         raise CorruptJournal(1, f"version {found.version}, this release reads {VERSION}", _CONVERT)
@@ -243,7 +243,7 @@ def _read_header(line: bytes | str, root: Root) -> tuple[int, State]:
             part.name: msgspec.json.decode(found.state[part.name], type=part.part_type, dec_hook=_dict_to_map)
             for part in root.slices
         }
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise CorruptJournal(1, f"its state cannot be read ({error})", _CONVERT) from error
     return found.after, Map(parts)
 
@@ -253,7 +253,7 @@ def _read_entries(numbered: Iterator[tuple[int, bytes | str]], after: int) -> It
     for line, text in numbered:
         try:
             found = _DECODER.decode(text)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise CorruptJournal(line, f"no event ({error})", _CUT) from error
         if found.seq != expected:
             raise CorruptJournal(line, f"fact {found.seq} where {expected} should be", _CUT)
