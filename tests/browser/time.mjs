@@ -32,6 +32,9 @@ await scenario(async ({ open, options: { recording, places, folder } }) => {
   await page.goto(view("time"));
   await settled(page);
   await page.locator('input[type="file"]').setInputFiles(file);
+  // It is opened when it is there.
+  await page.waitForURL(/time\/recordings\/./);
+  await page.goto(view("time"));
   await page.getByTestId("recording").filter({ hasText: "uploaded" }).waitFor();
   return { states, seconds, causes, listed: await page.getByTestId("recording").count() };
 });

@@ -21,10 +21,13 @@ async function look(page) {
 }
 
 /** Open a view, with what there is to see in it. */
-async function show(page, name, route, file) {
+async function show(page, name, route, { file, shown = {} }) {
   await page.goto(view(route));
   await page.getByTestId(`view-${name}`).waitFor();
   await settled(page);
+  if (name in shown) {
+    await page.getByTestId(shown[name]).first().waitFor({ state: "attached" });
+  }
   if (name === "live" && file !== undefined) {
     await dropped(page, file);
   }
@@ -46,12 +49,12 @@ async function fit(page, name, theme, folder) {
   return overflows;
 }
 
-await scenario(async ({ open, options: { themes, routes, file, screenshots } }) => {
+await scenario(async ({ open, options: { themes, routes, screenshots, ...what } }) => {
   const told = {};
   for (const theme of themes) {
     const page = await open({ colorScheme: theme, viewport: SIZES.wide, reducedMotion: "reduce" });
     for (const [name, route] of Object.entries(routes)) {
-      await show(page, name, route, file);
+      await show(page, name, route, what);
       told[`${name} ${theme}`] = { violations: await look(page), overflows: await fit(page, name, theme, screenshots) };
     }
   }
