@@ -373,7 +373,7 @@ async def _drain(stream: AsyncIterator[object]) -> None:
 
 async def test_only_administrators_see_recordings(tmp_path: Path) -> None:
     keys = {name: new_key() for name in ("anna", "ben", "root")}
-    scopes = {"anna": ["speak", "watch"], "ben": ["speak", "watch"], "root": ["admin"]}
+    scopes = {"anna": ["speak", "watch"], "ben": ["speak", "watch"], "root": ["watch", "admin"]}
     access = {
         "required": "on",
         "keys": {name: {"id": it.id, "hash": it.sha256, "scopes": scopes[name]} for name, it in keys.items()},
@@ -402,6 +402,17 @@ async def test_only_administrators_see_recordings(tmp_path: Path) -> None:
         for path in ("actions", "state?at=1", "causes?at=1", "actions/events"):
             assert (await http.get(f"/v1/sessions/{name}/{path}", headers=heads["anna"])).status_code == 403, path
         assert (await http.get(f"/v1/sessions/{id}/actions", headers=heads["ben"])).status_code == 200
+        # Hotwords of everybody and of a key are no more told here than at /v1/hotwords.
+        for where in ("/v1/hotwords", "/v1/hotwords/anna"):
+            put = await http.put(where, json={"hotwords": ["Kandersteg"]}, headers=heads["root"])
+            assert put.status_code < 300, put.text
+        seen = {"anna": False, "ben": False, "root": True}
+        for who, sees in seen.items():
+            actions = await http.get(f"/v1/sessions/{id}/actions", headers=heads[who])
+            at = actions.json()["last"]
+            state = await http.get(f"/v1/sessions/{id}/state?at={at}", headers=heads[who])
+            assert actions.status_code == state.status_code == 200
+            assert ("Kandersteg" in actions.text, "Kandersteg" in state.text) == (sees, sees), who
         ended = await http.delete(f"/v1/sessions/{name}/recording", headers=heads["root"])
         assert ended.status_code == 200
 

@@ -58,7 +58,7 @@ class HubRecordings:
         self._library = recorder.library
         self._named = Named(hub.record, hub.records)
         self._written: OrderedDict[str, WrittenPast] = OrderedDict()
-        self._live: OrderedDict[SessionId, LivePast] = OrderedDict()
+        self._live: OrderedDict[tuple[SessionId, bool], LivePast] = OrderedDict()
         self._turn = asyncio.Lock()
         """Of looks at what is written: one at a time, so that they leave the processor to those who speak."""
         self._followers = 0
@@ -110,15 +110,16 @@ class HubRecordings:
 
     def past_of(self, session: str, grant: Grant) -> Past:
         record, has_text = self._seen(session, grant)
-        return _PastOfSession(self._live_past(record), has_text=has_text)
+        return _PastOfSession(self._live_past(record, grant), has_text=has_text)
 
     def follow(self, session: str, grant: Grant, *, after: int | None, on_change: Callable[[], None]) -> Following:
         record, has_text = self._seen(session, grant)
         if self._followers >= MOST_FOLLOWERS:
             raise Overloaded(f"{MOST_FOLLOWERS} follow the actions of sessions; close some, or try again later")
+        past = self._live_past(record, grant)
+        follower = _Follower(self._hub, record.id, past, after, on_change, self._left, has_text=has_text)
         self._followers += 1
-        past = self._live_past(record)
-        return _Follower(self._hub, record.id, past, after, on_change, self._left, has_text=has_text)
+        return follower
 
     async def begin(self, session: str, grant: Grant) -> RecordingView:
         record, _ = self._named.commanded(session, grant)
@@ -154,12 +155,16 @@ class HubRecordings:
         grant.must(Scope.WATCH if by_id else Scope.ADMIN)
         return record, by_id
 
-    def _live_past(self, record: Session) -> LivePast:
+    def _live_past(self, record: Session, grant: Grant) -> LivePast:
+        # Hotwords that it did not bring itself are for administrators, as they are at /v1/hotwords.
+        has_lists = Scope.ADMIN in grant.scopes
+
         def made() -> LivePast:
-            selection = Selection(record.id, name=public_name(record.id), principal=record.principal)
+            name = public_name(record.id)
+            selection = Selection(record.id, name=name, principal=record.principal, has_lists=has_lists)
             return LivePast(self._hub.store.journal, selection)
 
-        return _kept(self._live, record.id, made)
+        return _kept(self._live, (record.id, has_lists), made)
 
     def _left(self) -> None:
         self._followers -= 1

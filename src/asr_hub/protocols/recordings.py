@@ -242,7 +242,8 @@ def _add_past_of_sessions(api: APIRouter, recordings: RecordingsPort, door: Door
     ) -> Response:
         """
         As many of the last as the hub has in memory (`journal.size`), with those that are the hub's own. By its id:
-        needs the scope `watch`. By its name, without what was said: needs `admin`.
+        needs the scope `watch`. By its name, without what was said: needs `admin`. Hotwords of
+        everybody and of its key are in them for `admin` only.
         """
         return await _actions(recordings.past_of(session, grant), after, limit)
 

@@ -48,11 +48,12 @@ class Selection:
     what is kept: the facts selected lead from a state selected to a state that `Root.reduce` gives.
     """
 
-    def __init__(self, session: SessionId, *, name: str, principal: str = "") -> None:
-        """`principal`: the name of the key whose hotwords it prefers."""
+    def __init__(self, session: SessionId, *, name: str, principal: str = "", has_lists: bool = True) -> None:
+        """`principal`: the name of the key whose hotwords it prefers. `has_lists`: with those, and everybody's."""
         self.session = session
         self.name = SessionId(name)
         self._principal = principal
+        self._has_lists = has_lists
 
     def of(self, event: Event) -> Event | None:
         """The fact as it is told; None where it is not."""
@@ -64,7 +65,7 @@ class Selection:
                 return replace(event, session=NOBODY, utterance=0, message="")
             return None
         if type(event) is hotwords.HotwordsReplaced:
-            return event if event.tenant in ("", self._principal) else None
+            return event if self._has_lists and event.tenant in ("", self._principal) else None
         return event if type(event) in OF_THE_HUB else None
 
     def state(self, state: State) -> State:
@@ -77,7 +78,7 @@ class Selection:
             transcripts.transcripts.name: self._transcript(state),
             providers.providers.name: Map({name: replace(record, used=0) for name, record in known.items()}),
             breakers.breakers.name: Map({name: replace(one, last_message="") for name, one in held.items()}),
-            hotwords.hotwords.name: replace(words, tenants=self._tenant(words)),
+            hotwords.hotwords.name: self._lists(words),
             system.system.name: system.system.part(state),
         }
         return ROOT.initial.update(parts)
@@ -90,6 +91,8 @@ class Selection:
         transcript = transcripts.select_transcript(state, self.session)
         return Map() if transcript is None else Map({self.name: transcript})
 
-    def _tenant(self, words: hotwords.Hotwords) -> Map[str, hotwords.WordList]:
+    def _lists(self, words: hotwords.Hotwords) -> hotwords.Hotwords:
+        if not self._has_lists:
+            return hotwords.Hotwords()
         theirs = words.tenants.get(self._principal)
-        return Map() if theirs is None else Map({self._principal: theirs})
+        return replace(words, tenants=Map() if theirs is None else Map({self._principal: theirs}))
