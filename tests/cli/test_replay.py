@@ -106,6 +106,21 @@ def test_every_moment_can_be_reached_and_has_the_state_of_the_store(journal: Pat
     ]
 
 
+def test_a_time_that_is_none_and_a_text_for_the_terminal_are_shown_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "hub.journal"
+    hostile = heard("\x1b]0;owned\x07\x1b[2Jon\u009b2J")
+    facts: list[Event] = [
+        *opened(ONE),
+        HypothesisRevised(at=1e300, session=ONE, utterance=1, hypothesis=hostile),
+    ]
+    path.write_bytes(header() + encode(Entry(seq, event) for seq, event in enumerate(facts, 1)))
+    for arguments in ((path,), (path, "--why", 4)):
+        done = replay(*arguments)
+        assert done.exit_code == 0, done.output
+        assert "1e+300" in done.stdout
+        assert not {"\x1b", "\x07", "\u009b"} & set(done.stdout)
+
+
 def test_before_the_first_fact_there_is_nothing(journal: Path) -> None:
     moment = told(journal, "--at", 0)
     assert (moment["seq"], moment["fact"], moment["sessions"]) == (0, "", {})

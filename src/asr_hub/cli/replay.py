@@ -67,7 +67,7 @@ def replay(
         else:
             _show(moment, Console())
     if moment.damage is not None:
-        Console(stderr=True).print(f"[bold yellow]damaged[/]: {escape(moment.damage)}", highlight=False)
+        Console(stderr=True).print(f"[bold yellow]damaged[/]: {_shown(moment.damage)}", highlight=False)
         raise typer.Exit(1)
 
 
@@ -99,7 +99,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     def only(self, session: SessionId) -> Moment:
         """Raises NotFound."""
         if session not in self.sessions:
-            there = ", ".join(itertools.islice(self.sessions, 10)) or "none"
+            there = ", ".join(_printable(id) for id in itertools.islice(self.sessions, 10)) or "none"
             raise NotFound(f"the journal knows no session {session!r} up to fact {self.seq}; it knows: {there}")
         state = {
             name: {session: part[session]} if session in part else {}
@@ -147,7 +147,7 @@ def _show_causes(causes: list[Cause], console: Console, *, as_json: bool) -> Non
         plain = msgspec.to_builtins(event, enc_hook=_map_to_dict, str_keys=True)
         fields = _fields({name: value for name, value in plain.items() if name not in ("type", "at", "session")})
         console.print(
-            f"{seq:>6} {_when(event.at)} [bold]{link:<14}[/] {escape(event.type)} {escape(fields)}",
+            f"{seq:>6} {_when(event.at)} [bold]{link:<14}[/] {_shown(event.type)} {_shown(fields)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -228,17 +228,17 @@ def _tell(stories: dict[SessionId, Story], event: Event) -> None:
 
 def _show(moment: Moment, console: Console) -> None:
     when = _when(moment.time) if moment.fact else ""
-    console.print(f"[bold]after fact {moment.seq}[/] {escape(moment.fact)} {when}", highlight=False)
+    console.print(f"[bold]after fact {moment.seq}[/] {_shown(moment.fact)} {when}", highlight=False)
     for name, part in moment.state.items():
         if name != "transcripts":
             _show_part(name, part, console)
     for id, story in moment.sessions.items():
         end = f"closed ({story.closed})" if story.closed is not None else "live"
-        console.print(f"\n[bold]{escape(id)}[/] {escape(story.provider)}, {escape(end)}", highlight=False)
+        console.print(f"\n[bold]{_shown(id)}[/] {_shown(story.provider)}, {_shown(end)}", highlight=False)
         for number, hypothesis in sorted(story.utterances.items()):
             mark = " " if hypothesis.is_final else "…"
             console.print(
-                f"{number:>4} {hypothesis.start / 1000:9.3f} s {mark} {escape(hypothesis.text)}",
+                f"{number:>4} {hypothesis.start / 1000:9.3f} s {mark} {_shown(hypothesis.text)}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -251,7 +251,7 @@ def _show_part(name: str, part: object, console: Console) -> None:
     records = plain if are_records else {"": plain}
     for key, record in records.items():
         told = " ".join(filter(None, (key, _fields(record))))
-        console.print(f"[bold]{name}[/] {escape(told)}", highlight=False, soft_wrap=True)
+        console.print(f"[bold]{name}[/] {_shown(told)}", highlight=False, soft_wrap=True)
 
 
 def _fields(record: Mapping[str, object]) -> str:
@@ -276,7 +276,21 @@ def _cell(field: str, value: object) -> str:
 
 
 def _when(time: float) -> str:
-    return datetime.fromtimestamp(time, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        moment = datetime.fromtimestamp(time, tz=UTC)
+    except (OverflowError, ValueError, OSError):
+        # A file may say anything.
+        return str(time)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _shown(text: str) -> str:
+    """As rich takes it, and with nothing in it that a terminal would obey."""
+    return escape(_printable(text))
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _map_to_dict(value: object) -> object:
