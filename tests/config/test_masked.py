@@ -106,3 +106,11 @@ def _fields(kind: type[Section]) -> Iterator[tuple[type[Section], str]]:
         inner = section_in(hints[name])
         if inner is not None:
             yield from _fields(inner)
+
+
+def test_what_follows_the_option_of_a_command_is_covered() -> None:
+    settings = {"args": ["--api-key", "hidden-1", "--port", "80"], "run": "serve --password hidden-2 --port 80"}
+    provider = {"kind": "somebody.package:Adapter", "settings": settings}
+    shown = masked(Config.model_validate({"providers": {"x": provider}}))["providers"]["x"]["settings"]
+    assert shown["args"] == ["--api-key", COVERED, "--port", "80"]
+    assert shown["run"] == f"serve --password {COVERED} --port 80"

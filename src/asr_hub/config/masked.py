@@ -47,6 +47,10 @@ _USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^/?#\s]*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#\s]+)=[^&;#\s]+")
 _ASSIGNED = re.compile(r"((?:pass|pwd|secret|token|key|credential|auth)[a-z_-]*\s*[=:]\s*)\S+", re.IGNORECASE)
 """As in `host=db password=…`, `--api-key=…` and `Authorization: …`."""
+_OPTION = re.compile(
+    r"(--?[a-z_-]*(?:pass|pwd|secret|token|key|credential|auth)[a-z_-]*)(?:\s+(?!-)\S+|$)", re.IGNORECASE
+)
+"""Of a command: what follows it is its value, in the same text or the next one of a list."""
 _BEARER = re.compile(r"\b(bearer|basic)\s+\S+", re.IGNORECASE)
 _KEYLIKE = re.compile(r"\b(?:sk-|ah_|whsec_|ghp_|hf_|AKIA|AIza|eyJ)[A-Za-z0-9+/=._-]{12,}|-----BEGIN.*", re.DOTALL)
 """Keys of this hub and of services that engines are rented from, tokens, and PEM."""
@@ -97,13 +101,24 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Sequence | Set) and not isinstance(value, str | bytes):
-        return [_plain(one) for one in value]
+        return _row(value)
     return _text(str(value))
+
+
+def _row(values: Sequence[Any] | Set[Any]) -> list[Any]:  # Any: whatever settings hold
+    found: list[Any] = []
+    last: Any = None
+    for one in values:
+        is_value = isinstance(last, str) and _OPTION.fullmatch(last) is not None and not str(one).startswith("-")
+        found.append(_cover(one) if is_value else _plain(one))
+        last = one
+    return found
 
 
 def _text(text: str) -> str:
     text = _USER.sub(rf"\1{COVERED}@", text)
     if "://" in text:
         text = _PARAMETER.sub(rf"\1={COVERED}", text)
+    text = _OPTION.sub(lambda it: f"{it[1]} {COVERED}" if it[0] != it[1] else it[0], text)
     text = _BEARER.sub(rf"\1 {COVERED}", text)
     return _KEYLIKE.sub(COVERED, _ASSIGNED.sub(rf"\1{COVERED}", text))
