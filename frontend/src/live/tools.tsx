@@ -1,8 +1,8 @@
 /** What one does with what was said. */
 
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
-import { json, messageOf, request } from "../api.js";
+import { ApiError, json, messageOf, request } from "../api.js";
 import { download } from "../export/download.js";
 import { type Cue, FORMATS, type Format, MEDIA, written } from "../export/formats.js";
 import { live } from "../i18n/live.js";
@@ -57,6 +57,11 @@ function cues(session: string): Cue[] {
   return said === undefined ? [] : lines(said.transcript);
 }
 
+interface RecordingList {
+  mode: "off" | "ask" | "on";
+  recordings: { session: string; is_live: boolean }[];
+}
+
 /** Shown where the hub lets sessions be recorded. */
 function Record({ session }: { session: string }) {
   const t = useText(live);
@@ -64,18 +69,36 @@ function Record({ session }: { session: string }) {
   const mode = useSelector((state) => state.hub.recordings);
   const isLive = useSelector((state) => state.sessions[session]?.connection === "live");
   const [chosen, choose] = useState<{ session: string; isOn: boolean }>();
+  const reading = useRef<AbortController>(undefined);
+  // A recording outlives this view and this page, and may be begun and ended elsewhere.
   useEffect(() => {
-    json<{ mode: "off" | "ask" | "on" }>("/v1/recordings").then(
-      (read) => dispatch(recordingModeRead(read.mode)),
-      // Whoever may not see recordings is not offered any.
-      () => dispatch(recordingModeRead("off")),
-    );
-  }, [dispatch]);
+    const abort = new AbortController();
+    const { signal } = abort;
+    reading.current = abort;
+    json<RecordingList>("/v1/recordings", { signal })
+      .then(async ({ mode: read, recordings }) => {
+        dispatch(recordingModeRead(read));
+        if (read !== "off" && isLive) {
+          const { name } = await json<{ name: string }>(`/v1/sessions/${encodeURIComponent(session)}`, { signal });
+          if (!signal.aborted) {
+            choose({ session, isOn: recordings.some((one) => one.is_live && one.session === name) });
+          }
+        }
+      })
+      .catch((error: unknown) => {
+        // Whoever may not see recordings is not offered any.
+        if (error instanceof ApiError && error.status !== 404) {
+          dispatch(recordingModeRead("off"));
+        }
+      });
+    return () => abort.abort();
+  }, [dispatch, session, isLive]);
   if (mode === undefined || mode === "off") {
     return null;
   }
   const isOn = chosen?.session === session ? chosen.isOn : mode === "on";
   const change = async (now: boolean): Promise<void> => {
+    reading.current?.abort();
     choose({ session, isOn: now });
     try {
       await request(`/v1/sessions/${encodeURIComponent(session)}/recording`, { method: now ? "PUT" : "DELETE" });
