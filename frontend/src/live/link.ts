@@ -37,6 +37,10 @@ export class LiveLink {
   #session: Session | undefined;
   #via: Transport = "websocket";
   #microphone: Microphone | undefined;
+  /** Whether a microphone is open or on its way. */
+  #isHearing = false;
+  /** Grows with each opening and closing: a microphone that came too late is closed again. */
+  #ear = 0;
   #file: AbortController | undefined;
   /** Whether what the microphone hears goes to the hub: always, but while push-to-talk is not held. */
   #isOpen = true;
@@ -72,16 +76,21 @@ export class LiveLink {
       this.#isOpen = this.#choices.mode === "hands-free" || this.#isHeld;
       await this.#ready();
       await this.#hear();
-      this.store.dispatch(phaseChanged("listening"));
+      if (this.#isHearing) {
+        this.store.dispatch(phaseChanged("listening"));
+      }
     });
   }
 
-  /** Speak no more; the session lives on. */
+  /** Speak no more; the session lives on. The final comes without waiting for a silence that nobody sends. */
   async pause(): Promise<void> {
-    await this.#hush();
-    if (this.#session !== undefined) {
-      this.store.dispatch(phaseChanged("paused"));
-    }
+    await this.#try(async () => {
+      await this.#hush();
+      if (this.#session !== undefined) {
+        this.store.dispatch(phaseChanged("paused"));
+        await this.#session.finalize();
+      }
+    });
   }
 
   /** What was said is heard to its end. */
@@ -107,10 +116,14 @@ export class LiveLink {
 
   /** Push-to-talk: from here on what is said counts. */
   async hold(): Promise<void> {
+    const { phase } = this.store.getState().live;
+    if (phase === "file") {
+      // Letting go would end the file, too.
+      return;
+    }
     this.#isHeld = true;
     this.#isOpen = true;
     this.#tail = 0;
-    const { phase } = this.store.getState().live;
     if (phase === "idle" || phase === "paused") {
       await this.listen();
     }
@@ -133,16 +146,20 @@ export class LiveLink {
       if (this.#session !== undefined && (provider || language)) {
         await this.#session.configure({ ...(provider && { provider }), ...(language && { language }) });
       }
-      if (wish.device !== undefined && this.#microphone !== undefined) {
-        await this.#hush();
+      if (wish.device !== undefined && this.#isHearing) {
         await this.#hear();
       }
       if (wish.transport !== undefined && wish.transport !== before.transport) {
         await this.#move(wish.transport);
       }
     });
-    if (wish.mode !== undefined) {
+    // A file is streamed whole, however one speaks after it.
+    if (wish.mode !== undefined && this.store.getState().live.phase !== "file") {
+      const wasOpen = this.#isOpen;
       this.#isOpen = wish.mode === "hands-free";
+      if (wasOpen && !this.#isOpen && this.#isHearing) {
+        await this.#try(async () => this.#session?.finalize());
+      }
     }
   }
 
@@ -154,10 +171,17 @@ export class LiveLink {
       const samples = await decoded(file);
       const isNew = this.#session === undefined;
       const session = await this.#ready();
+      if (!isNew) {
+        await session.finalize();
+      }
       this.store.dispatch(fileBegun({ name: file.name, seconds: samples.length / RATE }));
       const abort = new AbortController();
       this.#file = abort;
       await this.#stream(samples, abort.signal);
+      if (abort.signal.aborted) {
+        // The session ended, or is being ended.
+        return;
+      }
       await (isNew ? session.close() : session.finalize());
       if (!isNew && this.#session !== undefined) {
         this.store.dispatch(phaseChanged("paused"));
@@ -313,16 +337,41 @@ export class LiveLink {
 
   // Speaking.
 
+  /** The microphone that is chosen, in place of the one that is open. One that is closed before it is there says nothing. */
   async #hear(): Promise<void> {
+    const before = this.#microphone;
+    const ear = (this.#ear += 1);
+    this.#microphone = undefined;
+    this.#isHearing = true;
+    await before?.stop().catch(() => undefined);
+    if (ear !== this.#ear) {
+      return;
+    }
+    const microphone = await this.#opened(ear).catch((error: unknown) => {
+      this.#isHearing &&= ear !== this.#ear;
+      throw error;
+    });
+    if (ear !== this.#ear) {
+      await microphone.stop().catch(() => undefined);
+      return;
+    }
+    this.#microphone = microphone;
+  }
+
+  #opened(ear: number): Promise<Microphone> {
     const { device } = this.#choices;
-    this.#microphone = await Microphone.open(
+    return Microphone.open(
       { send: (samples) => this.#speak(samples) },
       {
         blockMs: BLOCK,
         waitSeconds: WAIT,
         ...(device !== "" && { constraints: { deviceId: { exact: device } } }),
         onError: (error) => {
+          if (ear !== this.#ear) {
+            return;
+          }
           this.#microphone = undefined;
+          this.#isHearing = false;
           if (this.#session !== undefined) {
             this.store.dispatch(phaseChanged("paused"));
             this.#complain(error);
@@ -334,6 +383,8 @@ export class LiveLink {
 
   async #hush(): Promise<void> {
     const microphone = this.#microphone;
+    this.#ear += 1;
+    this.#isHearing = false;
     this.#microphone = undefined;
     await microphone?.stop().catch(() => undefined);
     this.wave.levelDb = -100;
