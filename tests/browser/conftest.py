@@ -77,7 +77,7 @@ def browse(browser: str) -> Browse:
 
 async def _browse(browser: str, script: str, url: str, **options: Any) -> dict[str, Any]:
     told: dict[str, Any] = await node(
-        str(HERE / script), browser, url, json.dumps(options), seconds=100, CLIENTS=str(CLIENTS)
+        str(HERE / script), browser, url, json.dumps(options), seconds=200, CLIENTS=str(CLIENTS)
     )
     assert told["faults"] == [], "\n".join(told["faults"])
     return told

@@ -7,7 +7,7 @@ import base64
 import pytest
 from tests.audio_files import wav
 from tests.browser.conftest import Browse, Spoken, facts_of, finals_of
-from tests.hubs import until_empty
+from tests.hubs import scripted, until_empty
 from tests.sdk.typescript.conftest import line
 
 from asr_hub.app import serving
@@ -78,3 +78,15 @@ async def test_a_reload_and_a_cut_line_and_another_engine_in_mid_utterance_lose_
     engines = [[it.hypothesis.provider for it in said if it.session == session] for session in heard]
     assert ["scripted", "second"] in engines
     assert "Socket.IO · second" in changed["connection"]
+
+
+async def test_a_long_session_leaves_the_page_small_and_quick_to_answer(browse: Browse) -> None:
+    # As many utterances as an hour has, each as short as can be.
+    count = 1000
+    async with serving(scripted()) as hub:
+        told = await browse("hour.mjs", hub.url, count=count, spoken=0.4, quiet=0.7)
+        await until_empty(hub.hub)
+        (heard,) = finals_of(hub.hub).values()
+    assert len(heard) == count
+    assert told["shown"] < 100
+    assert max(told["first"], told["last"]) < 2500
