@@ -308,6 +308,26 @@ async def test_a_folder_that_is_deleted_under_a_put_is_made_again(
     assert await read(folder, sha256, 0, 100) == b"content"
 
 
+async def test_a_folder_that_is_deleted_while_it_is_made_is_made_again(
+    folder: FolderAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.mkdir
+    tries: list[Path] = []
+
+    def mkdir(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        tries.append(path)
+        if len(tries) == 1:
+            # What pathlib says of a folder that was there, and is gone when it looks at what is there.
+            raise FileExistsError(errno.EEXIST, "File exists", str(path))
+        real(path, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    sha256, source = a_file(tmp_path, b"content")
+    await folder.put(sha256, source)
+    assert len(tries) > 1
+    assert await read(folder, sha256, 0, 100) == b"content"
+
+
 async def test_a_file_and_its_folders_are_on_the_disk_before_put_is_back(
     folder: FolderAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,8 +101,9 @@ class FolderAudio:
                     _sync(path.parent)
                     self._sync_folder()
                     return
-                except FileNotFoundError:
-                    # Deleted just now, perhaps with the folder it was alone in.
+                except (FileNotFoundError, FileExistsError):
+                    # Deleted just now, perhaps with the folder it was alone in: `mkdir` may then have found it there,
+                    # and no folder a moment later.
                     if left == 0 or not source.exists():
                         raise
 
