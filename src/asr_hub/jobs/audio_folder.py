@@ -91,8 +91,8 @@ class FolderAudio:
     def _put(self, path: Path, source: Path) -> None:
         with _told(path.name):
             for left in reversed(range(_TRIES)):
-                _make(path.parent)
                 try:
+                    _make(path.parent)
                     if path.exists():
                         os.utime(path)
                     else:
