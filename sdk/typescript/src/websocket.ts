@@ -8,6 +8,8 @@ import { refusal } from "./refusal.js";
 /** What is used of a WebSocket. Those of browsers, of Node.js from 22 on and of the package `ws` have it. */
 export interface WebSocketLike {
   binaryType: string;
+  /** 0 while it opens, 1 while it is open, and more once it closes. */
+  readonly readyState?: number;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
@@ -22,6 +24,9 @@ export type WebSocketConstructor = new (url: string, protocols?: string | string
 export type MakeWebSocket = (url: string, refused: (error: Error) => void) => WebSocketLike;
 
 const PROTOCOL = "asr-hub.v1";
+
+/** The `readyState` in which a WebSocket sends. */
+const OPEN = 1;
 
 /** The parts of the package `ws` that are used. */
 type NodeWebSocket = new (
@@ -110,10 +115,12 @@ export function overWebSocket(url: string, make: MakeWebSocket): Dial {
     socket.onerror = () => undefined;
     return {
       pump: () => {
-        if (isDone || !isOpen) {
-          return;
-        }
-        for (let out = core.next(); out !== undefined; out = core.next()) {
+        // What is not taken from the core now is sent on the next connection; one that closes would only drop it.
+        while (!isDone && isOpen && (socket.readyState ?? OPEN) === OPEN) {
+          const out = core.next();
+          if (out === undefined) {
+            return;
+          }
           socket.send(out.kind === "audio" ? out.data : JSON.stringify(out.message));
         }
       },
