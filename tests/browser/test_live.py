@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+from pathlib import Path
 
 import pytest
 from tests.audio_files import wav
@@ -32,13 +32,16 @@ ENGINES = Config.model_validate(
 """What the scripted ones hear follows from the sound, too, and costs nothing."""
 
 
-async def test_what_is_said_appears_over_each_protocol_and_a_dropped_file_too(browse: Browse, spoken: Spoken) -> None:
-    file = base64.b64encode(wav(packaged_clip("self_test").pcm)).decode()
+async def test_what_is_said_appears_over_each_protocol_and_a_dropped_file_too(
+    browse: Browse, spoken: Spoken, tmp_path: Path
+) -> None:
+    file = tmp_path / "spoken.wav"
+    file.write_bytes(wav(packaged_clip("self_test").pcm))
     people = [
         {"act": "speak", "protocol": "WebSocket", "engine": "sphinx"},
         {"act": "speak", "protocol": "HTTP + SSE"},
         {"act": "speak", "protocol": "Socket.IO"},
-        {"act": "drop", "file": file},
+        {"act": "drop", "file": str(file)},
     ]
     async with serving(ENGINES) as hub:
         told = (await browse("live.mjs", hub.url, people=people))["people"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from collections.abc import AsyncIterator
@@ -56,9 +55,10 @@ async def test_a_first_visit_is_small_and_loads_nothing_from_elsewhere(browse: B
     assert told["policy"] == POLICY
 
 
-async def test_every_view_is_for_everybody_when_it_is_full(browse: Browse, full: Filled) -> None:
-    clip = packaged_clip("demo" if IS_PICTURED else "self_test")
-    options: dict[str, Any] = {"file": base64.b64encode(wav(clip.pcm)).decode()}
+async def test_every_view_is_for_everybody_when_it_is_full(browse: Browse, full: Filled, tmp_path: Path) -> None:
+    file = tmp_path / "spoken.wav"
+    file.write_bytes(wav(packaged_clip("demo" if IS_PICTURED else "self_test").pcm))
+    options: dict[str, Any] = {"file": str(file)}
     if IS_PICTURED:
         IMAGES.mkdir(exist_ok=True)
         options["screenshots"] = str(IMAGES)

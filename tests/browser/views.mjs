@@ -28,6 +28,12 @@ async function show(page, name, route, { file, shown = {} }) {
   if (name in shown) {
     await page.getByTestId(shown[name]).first().waitFor({ state: "attached" });
   }
+  if (name === "time" && name in shown) {
+    // In the midst of it, where there is something to tell.
+    const slider = page.getByRole("slider", { name: "Action" });
+    await slider.fill(String(Math.round(Number(await slider.getAttribute("max")) / 2)));
+    await settled(page);
+  }
   if (name === "live" && file !== undefined) {
     await dropped(page, file);
   }
@@ -42,7 +48,8 @@ async function fit(page, name, theme, folder) {
       overflows.push(size);
     }
     if (folder !== undefined && !(size === "phone" && theme === "dark")) {
-      await page.screenshot({ path: join(folder, `${name}-${size === "phone" ? size : theme}.png`) });
+      const suffix = size === "phone" ? "-phone" : theme === "dark" ? "-dark" : "";
+      await page.screenshot({ path: join(folder, `${name}${suffix}.png`) });
     }
   }
   await page.setViewportSize(SIZES.wide);

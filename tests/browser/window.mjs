@@ -1,4 +1,5 @@
 // A window of the browser that the tests share, for one scenario. Arguments: BROWSER URL OPTIONS.
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -79,14 +80,14 @@ export function settled(page) {
   return page.waitForFunction(() => document.querySelector('[aria-busy="true"]') === null);
 }
 
-/** Drop a sound file, given in base64, on the Live view, and wait until it has been heard. */
+/** Drop a sound file on the Live view, and wait until it has been heard. */
 export async function dropped(page, file) {
   const data = await page.evaluateHandle((bytes) => {
     const data = new DataTransfer();
     const whole = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
     data.items.add(new File([whole], "spoken.wav", { type: "audio/wav" }));
     return data;
-  }, file);
+  }, await readFile(file, "base64"));
   await page.getByTestId("view-live").dispatchEvent("drop", { dataTransfer: data });
   await page.locator('[data-testid="connection"][data-state="closed"]').waitFor();
 }
