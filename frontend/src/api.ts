@@ -23,9 +23,13 @@ type AskForKey = (isWrong: boolean) => Promise<string | null>;
 
 const KEY = "asr-hub-key";
 
-let askForKey: AskForKey = () => Promise.resolve(null);
+let askForKey: AskForKey | undefined;
 /** All requests that meet a closed door wait for the same answer. */
-let asking: Promise<string | null> | undefined;
+let asking: Promise<string | undefined> | undefined;
+/** The person goes on without a key: nothing asks for one until they do. */
+let isDeclined = false;
+/** Who asks the hub again when a key is there after all. */
+const waiting = new Set<() => void>();
 
 /** The address of the hub without a slash at its end; the page may lie below a prefix. */
 export function base(): string {
@@ -42,16 +46,43 @@ export function key(): string | undefined {
   return sessionStorage.getItem(KEY) ?? undefined;
 }
 
-/** Asks for a key where it was refused; undefined where the person gives none. */
+/** Asks for a key where it was refused, unless the person went on without; undefined where there is none. */
 export async function newKey(refused: string | undefined): Promise<string | undefined> {
   const now = key();
   if (now !== refused) {
     return now;
   }
-  asking ??= askForKey(refused !== undefined).finally(() => {
+  return isDeclined ? undefined : asked(refused !== undefined);
+}
+
+/** The person, who went on without a key, gives one; what was refused is asked for again. */
+export async function giveKey(): Promise<void> {
+  if ((await asked(false)) !== undefined) {
+    for (const again of [...waiting]) {
+      again();
+    }
+  }
+}
+
+/** Call `again` when a key is given after all; the function returned ends that. */
+export function onKeyGiven(again: () => void): () => void {
+  waiting.add(again);
+  return () => waiting.delete(again);
+}
+
+function asked(isWrong: boolean): Promise<string | undefined> {
+  asking ??= answered(isWrong).finally(() => {
     asking = undefined;
   });
-  const given = await asking;
+  return asking;
+}
+
+async function answered(isWrong: boolean): Promise<string | undefined> {
+  if (askForKey === undefined) {
+    return undefined;
+  }
+  const given = await askForKey(isWrong);
+  isDeclined = given === null || given === "";
   if (given === null || given === "") {
     return undefined;
   }

@@ -5,7 +5,7 @@ import { Component, lazy, type ReactNode, Suspense, useEffect } from "react";
 import { Header } from "./header.js";
 import { common } from "./i18n/common.js";
 import { useText } from "./i18n/text.js";
-import { KeyPrompt } from "./key_prompt.js";
+import { KeyMissing, KeyPrompt } from "./key_prompt.js";
 import Live from "./live/index.js";
 import { Notices } from "./notices.js";
 import { type Route, useRoute } from "./router.js";
@@ -36,6 +36,7 @@ export function App() {
         {t("skip")}
       </a>
       <Header view={route.view} />
+      <KeyMissing />
       <Guard key={route.view} text={t("viewFailed")}>
         <Suspense fallback={<p className="loading">{t("loading")}</p>}>
           <View route={route} />

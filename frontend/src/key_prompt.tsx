@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-import { onKeyWanted } from "./api.js";
+import { giveKey, onKeyWanted } from "./api.js";
 import { common } from "./i18n/common.js";
 import { useText } from "./i18n/text.js";
 import { keyAnswered, keyAsked } from "./store/access.js";
@@ -22,7 +22,7 @@ export function KeyPrompt() {
       const given = await new Promise<string | null>((resolve) => {
         answer = resolve;
       });
-      dispatch(keyAnswered());
+      dispatch(keyAnswered({ isDeclined: given === null || given === "" }));
       return given;
     });
   }, [dispatch]);
@@ -58,5 +58,20 @@ export function KeyPrompt() {
         </Row>
       </form>
     </Dialog>
+  );
+}
+
+/** Where the person went on without a key: how to give one after all. */
+export function KeyMissing() {
+  const t = useText(common);
+  const isDeclined = useSelector(({ access }) => access.isDeclined && !access.isAsked);
+  return (
+    <div role="status">
+      {isDeclined && (
+        <p className="key-missing">
+          {t("keyMissing")} <Button onClick={() => void giveKey()}>{t("keyGive")}</Button>
+        </p>
+      )}
+    </div>
   );
 }

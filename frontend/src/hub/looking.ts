@@ -2,7 +2,7 @@
 
 import { useEffect } from "react";
 
-import { ApiError, json, messageOf } from "../api.js";
+import { ApiError, json, messageOf, onKeyGiven } from "../api.js";
 import { useDispatch } from "../store/hooks.js";
 import type { Dispatch } from "../store/store.js";
 import type { Engine, JobStats, LiveSession } from "./answers.js";
@@ -24,6 +24,7 @@ class Looking {
   #isLooking = false;
   /** What was refused for good is not asked for again. */
   readonly #refused = new Set<string>();
+  readonly #deafen = onKeyGiven(() => this.#refused.clear());
 
   constructor(private readonly dispatch: Dispatch) {
     document.addEventListener("visibilitychange", this.#look);
@@ -31,6 +32,7 @@ class Looking {
   }
 
   close(): void {
+    this.#deafen();
     document.removeEventListener("visibilitychange", this.#look);
     clearTimeout(this.#timer);
     this.#abort.abort();

@@ -5,16 +5,18 @@ import { createSlice, type PayloadAction } from "@reduxjs/toolkit";
 export interface Access {
   isAsked: boolean;
   isWrong: boolean;
+  /** The person went on without a key. */
+  isDeclined: boolean;
 }
 
-const initialState: Access = { isAsked: false, isWrong: false };
+const initialState: Access = { isAsked: false, isWrong: false, isDeclined: false };
 
 export const access = createSlice({
   name: "access",
   initialState,
   reducers: {
-    keyAsked: (_, { payload }: PayloadAction<{ isWrong: boolean }>) => ({ isAsked: true, isWrong: payload.isWrong }),
-    keyAnswered: () => ({ isAsked: false, isWrong: false }),
+    keyAsked: (state, { payload }: PayloadAction<{ isWrong: boolean }>) => ({ ...state, isAsked: true, isWrong: payload.isWrong }),
+    keyAnswered: (_, { payload }: PayloadAction<{ isDeclined: boolean }>) => ({ isAsked: false, isWrong: false, isDeclined: payload.isDeclined }),
   },
 });
 

@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useState } from "react";
 
-import { json, messageOf } from "../api.js";
+import { json, messageOf, onKeyGiven } from "../api.js";
 
 export interface Resource<Answer> {
   /** The last good answer; it stays when a later request fails. */
@@ -37,6 +37,7 @@ export function useResource<Answer>(path: string | null, { every }: ResourceOpti
     );
     return () => abort.abort();
   }, [path, turn]);
+  useEffect(() => onKeyGiven(reload), [reload]);
   useEffect(() => {
     if (every === undefined || path === null) {
       return undefined;

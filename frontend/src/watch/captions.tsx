@@ -2,8 +2,10 @@
 
 import "./captions.css";
 
-import { type CSSProperties, useEffect, useMemo, useSyncExternalStore } from "react";
+import { type CSSProperties, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
+import { useText } from "../i18n/text.js";
+import { watch } from "../i18n/watch.js";
 import type { Route } from "../router.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import { at, count, type Transcript } from "../store/transcript.js";
@@ -15,9 +17,20 @@ const LAST = 6;
 
 export default function Captions({ route: { session: id } }: { route: Extract<Route, { view: "captions" }> }) {
   const dispatch = useDispatch();
+  const t = useText(watch);
   const session = useSelector((state) => state.sessions[id]);
+  // Why there are no words; null for a name, which gives none.
+  const [trouble, tell] = useState<{ id: string; message: string | null }>();
   useEffect(() => {
-    const link = new WatchLink({ id, via: "websocket", dispatch, isEndless: true });
+    const link = new WatchLink({
+      id,
+      via: "websocket",
+      dispatch,
+      isEndless: true,
+      onOpen: () => tell(undefined),
+      onNameOnly: () => tell({ id, message: null }),
+      onRefused: (message) => tell({ id, message }),
+    });
     return () => link.close();
   }, [dispatch, id]);
   const hash = useSyncExternalStore(subscribe, () => location.hash);
@@ -32,6 +45,11 @@ export default function Captions({ route: { session: id } }: { route: Extract<Ro
   return (
     <main id="content" className={classes} style={style} data-testid="view-captions" data-connection={session?.connection ?? "opening"}>
       <div className="captions-lines">{session !== undefined && <Words transcript={session.transcript} />}</div>
+      {session === undefined && trouble?.id === id && (
+        <small className="captions-trouble" role="status">
+          {trouble.message === null ? t("captionsNeedId") : t("captionsWait", { message: trouble.message })}
+        </small>
+      )}
     </main>
   );
 }
