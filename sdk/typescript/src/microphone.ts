@@ -68,6 +68,7 @@ export class Microphone {
 
   #waiting = 0;
   #tail: Promise<void> = Promise.resolve();
+  #source: MediaStreamAudioSourceNode | undefined;
   #isStopped = false;
 
   private constructor(
@@ -115,11 +116,19 @@ export class Microphone {
       this.#isStopped = true;
       await this.#last();
       this.#take(this.resampler.flush());
-      this.stream.getTracks().forEach((track) => track.stop());
-      this.node.disconnect();
-      await this.context.close();
+      await this.#release();
     }
     await this.#tail;
+  }
+
+  /** A node whose port is listened to is never forgotten, nor is a source that is connected. */
+  #release(): Promise<void> {
+    this.stream.getTracks().forEach((track) => track.stop());
+    this.#source?.disconnect();
+    this.node.disconnect();
+    this.node.port.onmessage = null;
+    this.node.port.close();
+    return this.context.close();
   }
 
   #begin(): void {
@@ -127,7 +136,8 @@ export class Microphone {
     for (const track of this.stream.getTracks()) {
       track.addEventListener("ended", () => this.#fail(new MicrophoneError("the microphone went away")));
     }
-    this.context.createMediaStreamSource(this.stream).connect(this.node);
+    this.#source = this.context.createMediaStreamSource(this.stream);
+    this.#source.connect(this.node);
     // It says nothing there; but what leads nowhere is not run by every browser.
     this.node.connect(this.context.destination);
   }
@@ -180,9 +190,7 @@ export class Microphone {
   #fail(error: Error): void {
     if (!this.#isStopped) {
       this.#isStopped = true;
-      this.stream.getTracks().forEach((track) => track.stop());
-      this.node.disconnect();
-      void this.context.close();
+      void this.#release();
       this.options.onError?.(error);
     }
   }
