@@ -49,3 +49,14 @@ it("a wrong key is asked for once more, and everybody waits for the same answer"
   expect(await Promise.all([json("/v1/sessions"), json("/v1/config")])).toEqual([[], []]);
   expect(ask.mock.calls).toEqual([[false], [true]]);
 });
+
+it("a token in the address is a key, and the address keeps the rest", async () => {
+  const { json, key, takeToken } = await page();
+  history.replaceState(null, "", "/hub/?token=right&x=1#/captions/ID?size=64");
+  takeToken();
+  expect(key()).toBe("right");
+  expect(location.href).toMatch(/\/hub\/\?x=1#\/captions\/ID\?size=64$/);
+  expect(await json("/v1/sessions")).toEqual([]);
+  takeToken();
+  expect(key()).toBe("right");
+});

@@ -46,6 +46,17 @@ export function key(): string | undefined {
   return sessionStorage.getItem(KEY) ?? undefined;
 }
 
+/** A token that came with the address (`?token=…`) is kept as a key is, and taken out of the address: who copies that shares no token. */
+export function takeToken(): void {
+  const address = new URL(location.href);
+  const token = address.searchParams.get("token");
+  if (token) {
+    sessionStorage.setItem(KEY, token);
+    address.searchParams.delete("token");
+    history.replaceState(history.state, "", address);
+  }
+}
+
 /** Asks for a key where it was refused, unless the person went on without; undefined where there is none. */
 export async function newKey(refused: string | undefined): Promise<string | undefined> {
   const now = key();

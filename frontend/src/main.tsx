@@ -6,6 +6,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Provider } from "react-redux";
 
+import { takeToken } from "./api.js";
 import { App } from "./app.js";
 import { store } from "./store/store.js";
 
@@ -13,6 +14,7 @@ const root = document.getElementById("root");
 if (root === null) {
   throw new Error("index.html has no #root");
 }
+takeToken();
 createRoot(root).render(
   <StrictMode>
     <Provider store={store}>

@@ -34,7 +34,7 @@ describe("the name of a session", () => {
 
 describe("what is watched", () => {
   const { reducer } = watching;
-  const of = (...ids: string[]) => ids.reduce((state, id) => reducer(state, watchBegun({ id, via: "http" })), { watched: [] } as ReturnType<typeof reducer>);
+  const of = (...ids: string[]) => ids.reduce<ReturnType<typeof reducer>>((state, id) => reducer(state, watchBegun({ id, via: "http" })), { watched: [] });
 
   it("is each session once, the newest first", () => {
     expect(of("a", "b", "a").watched.map(({ id }) => id)).toEqual(["a", "b"]);
