@@ -42,6 +42,8 @@ OUTSIDE = (
     "http://127.0.0.1.example.org/",
     "http://127.0.0.1@example.org/v1",
     "http://localhost:80@example.org/v1",
+    "http://127.0.0.1:.example.org",
+    "127.0.0.1:x",
     "http://example.org#@127.0.0.1/",
     "http://example.org\\@127.0.0.1/",
     "http://127.0.0.1\\@example.org/",

@@ -49,4 +49,5 @@ def _host(text: str) -> str | None:
         return bracketed[1]
     if authority.count(":") > 1:
         return authority
-    return authority.partition(":")[0]
+    host, _, port = authority.partition(":")
+    return host if not port or (port.isascii() and port.isdecimal()) else None
