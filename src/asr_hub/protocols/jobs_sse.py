@@ -7,28 +7,20 @@ EventSource, which comes back after every end, learns with 204 that it has seen 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Response
-from sse_starlette.sse import SendTimeoutError
-from starlette.types import Receive, Send
-from starlette.types import Scope as Asgi
 
 from asr_hub.access.grant import Grant, Scope
 from asr_hub.bell import Bell
-from asr_hub.errors import HubError, Overloaded
 from asr_hub.protocols.admission import admitted
-from asr_hub.protocols.event_response import BEAT, EventResponse
+from asr_hub.protocols.event_readers import EventReader, EventReaders
 from asr_hub.protocols.jobs_live import JobsLivePort, JobWatch, jobs_unavailable
 from asr_hub.protocols.openapi import errors
 from asr_hub.protocols.port import DoorPort
 from asr_hub.protocols.sse import EventSettings
-from asr_hub.telemetry import logs
 from asr_hub.wire.jobs import JobProgress
 
 PATH = "/api/v1/asr/events/{id}"
@@ -41,12 +33,11 @@ class JobEvents:
         """Without `jobs` the hub keeps none, and says so."""
         self._jobs = jobs
         self._settings = settings or EventSettings()
-        self._all: set[JobReader] = set()
-        self._is_closed = False
+        self._readers = EventReaders()
         self.router = _router(self, Depends(admitted(door, Scope.WATCH)))
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._readers)
 
     async def watch(self, job: str, *, last: str | None, grant: Grant) -> Response:
         """
@@ -54,7 +45,7 @@ class JobEvents:
 
         Waits until it is known how the job stands. Raises what `JobsLivePort.watch` and `JobWatch.read` raise.
         """
-        self._check_open()
+        self._readers.check_open()
         if self._jobs is None:
             raise jobs_unavailable()
         bell = Bell()
@@ -62,85 +53,40 @@ class JobEvents:
         try:
             while (first := watch.read()) is None:
                 await bell.wait()
-            self._check_open()
+            self._readers.check_open()
         except BaseException:
             watch.close()
             raise
         if watch.is_over and id_of(first) == last:
             watch.close()
             return Response(status_code=204)
-        reader = JobReader(watch, first, bell, self._settings)
-        self._all.add(reader)
-        return _Events(
-            reader.events(),
-            is_cut=reader.is_cut,
-            on_end=partial(self.left, reader),
-            send_timeout=self._settings.stall_timeout,
-        )
-
-    def left(self, reader: JobReader) -> None:
-        self._all.discard(reader)
-        reader.leave()
+        return self._readers.answer(JobReader(watch, first, bell, self._settings))
 
     def close(self) -> None:
         """End every stream; EventSource comes back to whoever serves then."""
-        self._is_closed = True
-        for reader in tuple(self._all):
-            reader.end()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise Overloaded("the hub is shutting down; connect to another or try again later", code="draining")
+        self._readers.close()
 
 
-class JobReader:
-    """One reader of one job. `events` is what it is sent."""
+class JobReader(EventReader):
+    """One reader of one job, how it stands first."""
 
     def __init__(self, watch: JobWatch, first: JobProgress, bell: Bell, settings: EventSettings) -> None:
+        super().__init__(bell, settings, line="jobs.events")
         self._watch = watch
         self._first = first
-        self._bell = bell
-        self._settings = settings
-        self._is_sending = False
-        self._is_ending = False
-        self.is_cut = asyncio.Event()
-        """The response is to end, whatever it waits for."""
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """Encoded events, how the job stands first. Waits for them; ends with the job, and when the hub stops."""
-        chunk = event(self._first, self._settings.retry_ms)
-        while True:
-            self._is_sending = True
-            yield chunk
-            self._is_sending = False
-            if self._watch.is_over or (following := await self._next()) is None:
-                return
-            chunk = following
+    def greeting(self) -> bytes:
+        return event(self._first, self.settings.retry_ms)
 
-    def end(self) -> None:
-        """End the stream: at once where the reader does not take what it is sent."""
-        self._is_ending = True
-        self._bell.ring()
-        if self._is_sending:
-            self.is_cut.set()
+    def look(self) -> bytes:
+        if self._watch.is_over:
+            self.is_ending = True
+            return b""
+        message = self._watch.read()
+        return event(message) if message is not None else b""
 
     def leave(self) -> None:
         self._watch.close()
-
-    async def _next(self) -> bytes | None:
-        """The next event, or a comment where none came for long; nothing at the end."""
-        try:
-            async with asyncio.timeout(self._settings.heartbeat):
-                while not self._is_ending:
-                    if (message := self._watch.read()) is not None:
-                        return event(message)
-                    await self._bell.wait()
-        except TimeoutError:
-            return BEAT
-        except HubError as error:
-            # The head of the answer is out: who comes back is told why.
-            _log.info("jobs.events", code=error.code)
-        return None
 
 
 def event(message: JobProgress, retry_ms: int | None = None) -> bytes:
@@ -178,16 +124,6 @@ def _router(events: JobEvents, watcher: Any) -> APIRouter:
     return api
 
 
-class _Events(EventResponse):
-    """A reader that takes nothing for long is let go."""
-
-    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        except SendTimeoutError:
-            _log.info("jobs.events", code="slow-client")
-
-
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`job` events, until the job is over.",
@@ -195,5 +131,3 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
     },
     204: {"description": "The job is over, and `Last-Event-ID` is its last event."},
 }
-
-_log = logs.get(__name__)

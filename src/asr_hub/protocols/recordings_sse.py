@@ -7,34 +7,25 @@ can take it. One that falls behind them is told where they begin now.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Response
-from sse_starlette.sse import SendTimeoutError
-from starlette.types import Receive, Scope, Send
 
 from asr_hub.access.grant import Grant
 from asr_hub.bell import Bell
-from asr_hub.errors import HubError, Overloaded
 from asr_hub.protocols.admission import admitted
-from asr_hub.protocols.event_response import BEAT, EventResponse
+from asr_hub.protocols.event_readers import EventReader, EventReaders
 from asr_hub.protocols.openapi import errors
 from asr_hub.protocols.port import DoorPort
 from asr_hub.protocols.recordings_port import Actions, Following, RecordingsPort
 from asr_hub.protocols.sse import EventSettings
-from asr_hub.telemetry import logs
 
 PATH = "/v1/sessions/{session}/actions/events"
 
 AT_ONCE = 100
 """Actions that are read at a time"""
-
-_log = logs.get(__name__)
 
 
 class ActionEvents:
@@ -43,90 +34,46 @@ class ActionEvents:
     def __init__(self, recordings: RecordingsPort, door: DoorPort, *, settings: EventSettings | None = None) -> None:
         self.recordings = recordings
         self._settings = settings or EventSettings()
-        self._all: set[ActionReader] = set()
-        self._is_closed = False
+        self._readers = EventReaders()
         self.router = _router(self, Depends(admitted(door)))
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._readers)
 
     def follow(self, session: str, *, after: int | None, grant: Grant) -> Response:
         """The actions after number `after`, or all there are. Raises what `RecordingsPort.follow` raises."""
-        if self._is_closed:
-            raise Overloaded("the hub is shutting down; connect to another or try again later", code="draining")
+        self._readers.check_open()
         bell = Bell()
         following = self.recordings.follow(session, grant, after=after, on_change=bell.ring)
-        reader = ActionReader(following, after, bell, self._settings)
-        self._all.add(reader)
-        return _Events(
-            reader.events(),
-            is_cut=reader.is_cut,
-            on_end=partial(self.left, reader),
-            send_timeout=self._settings.stall_timeout,
-        )
-
-    def left(self, reader: ActionReader) -> None:
-        self._all.discard(reader)
-        reader.leave()
+        return self._readers.answer(ActionReader(following, after, bell, self._settings))
 
     def close(self) -> None:
         """End every stream; EventSource comes back to whoever serves then."""
-        self._is_closed = True
-        for reader in tuple(self._all):
-            reader.end()
+        self._readers.close()
 
 
-class ActionReader:
-    """One reader of one session. `events` is what it is sent."""
+class ActionReader(EventReader):
+    """One reader of one session."""
 
     def __init__(self, following: Following, after: int | None, bell: Bell, settings: EventSettings) -> None:
+        super().__init__(bell, settings, line="actions.events")
         self._following = following
         self._after = after
-        self._bell = bell
-        self._settings = settings
-        self._is_sending = False
-        self._is_ending = False
-        self.is_cut = asyncio.Event()
-        """The response is to end, whatever it waits for."""
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """Encoded events. Waits for them; ends with the session, and when the hub stops."""
-        chunk: bytes | None = b"retry: %d\n\n" % self._settings.retry_ms
-        while chunk is not None:
-            self._is_sending = True
-            yield chunk
-            self._is_sending = False
-            chunk = await self._next()
+    def greeting(self) -> bytes:
+        return b"retry: %d\n\n" % self.settings.retry_ms
 
-    def end(self) -> None:
-        """End the stream: at once where the reader does not take what it is sent."""
-        self._is_ending = True
-        self._bell.ring()
-        if self._is_sending:
-            self.is_cut.set()
+    def look(self) -> bytes:
+        # Before it is read: what is read then is the last of a session that is over.
+        is_over = self._following.is_over
+        chunk = self._read()
+        if not chunk and is_over:
+            self.is_ending = True
+            return b"event: end\ndata: {}\n\n"
+        return chunk
 
     def leave(self) -> None:
         self._following.close()
-
-    async def _next(self) -> bytes | None:
-        """The next events, or a comment where none came for long; nothing at the end."""
-        try:
-            async with asyncio.timeout(self._settings.heartbeat):
-                while not self._is_ending:
-                    # Before it is read: what is read then is the last of a session that is over.
-                    is_over = self._following.is_over
-                    if chunk := self._read():
-                        return chunk
-                    if is_over:
-                        self._is_ending = True
-                        return b"event: end\ndata: {}\n\n"
-                    await self._bell.wait()
-        except TimeoutError:
-            return BEAT
-        except HubError as error:
-            # The head of the answer is out: who comes back is told why.
-            _log.info("actions.events", code=error.code)
-        return None
 
     def _read(self) -> bytes:
         found = self._following.read(AT_ONCE)
@@ -174,16 +121,6 @@ def _number(last_event_id: str | None) -> int | None:
     """None where it is no number of an action: it begins with the first."""
     told = last_event_id or ""
     return int(told) if told.isascii() and told.isdigit() and len(told) <= _MOST_DIGITS else None
-
-
-class _Events(EventResponse):
-    """A reader that takes nothing for long is let go."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        except SendTimeoutError:
-            _log.info("actions.events", code="slow-client")
 
 
 _MOST_DIGITS = 15
