@@ -18,7 +18,7 @@ from asr_hub.errors import Conflict, NotFound, Overloaded
 from asr_hub.model import AudioFrame, SessionId
 from asr_hub.recordings.archive import packed
 from asr_hub.recordings.files import RecordingFiles
-from asr_hub.recordings.format import Folder, Meta
+from asr_hub.recordings.format import JOURNAL, Folder, Meta
 from asr_hub.recordings.library import DAY_S, Keep, Library
 from asr_hub.recordings.recorder import Recorder, Settings
 from asr_hub.recordings.redaction import Redaction
@@ -277,15 +277,28 @@ async def test_a_full_disk_ends_the_facts_loses_the_audio_and_says_so(tmp_path: 
                 it.tell(warned(f"{index} {'x' * 100}"))
                 await asyncio.sleep(0)
             async with asyncio.timeout(10):
-                while it.recorder.live():
+                while not it.library.is_there.is_set():
                     it.tell(warned())
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0.001)
         meta = await it.over()
         assert meta.why_ended == "disk" and meta.facts > 100
         assert meta.lost_samples == 64_000
         timeline = WrittenPast(Folder(it.library.path(meta.name))).timeline()
         assert timeline.last == meta.facts
         it.tell(closed())
+
+
+def test_of_facts_that_the_disk_took_a_part_of_the_whole_ones_are_kept(tmp_path: Path) -> None:
+    files = files_of(tmp_path)
+    files.begin()
+    with full(files.size + 10_000):
+        files.facts([opened(), *(warned(f"{index} {'x' * 100}") for index in range(1000))])
+    files.facts([warned("later")])
+    files.end("closed", START)
+    timeline = WrittenPast(Folder(files.path)).timeline()
+    assert files.meta.why_ended == "disk" and 40 < files.meta.facts < 100
+    assert timeline.last == files.meta.facts
+    assert files.size == (files.path / JOURNAL).stat().st_size <= 11_000
 
 
 def test_a_list_of_pieces_that_the_disk_took_a_part_of_is_gone_on_with(tmp_path: Path) -> None:
@@ -337,7 +350,7 @@ async def test_facts_alone_may_be_large_enough(tmp_path: Path) -> None:
         async with asyncio.timeout(10):
             while not it.library.is_there.is_set():
                 it.tell(warned("x" * 1000))
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
         meta = await it.over()
         assert meta.why_ended == "too-long"
 

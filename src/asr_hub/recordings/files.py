@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -89,17 +90,22 @@ class RecordingFiles:
             return
         told = [event if self._redaction is None else self._redaction.event(event) for event in events]
         entries = [Entry(seq, event) for seq, event in enumerate(told, start=self._meta.facts + 1)]
-        sound = self._journal.tell()
+        data = encode(entries)
+        sound, taken = self._journal.tell(), 0
         try:
-            self._write(self._journal, encode(entries))
+            taken = self._journal.write(data)
+            if taken < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as exc:
+            # Of those that wait together, what the disk took whole is told; a part of a line would be damage.
+            taken = data.rfind(b"\n", 0, taken) + 1
+            entries = entries[: data.count(b"\n", 0, taken)]
             with contextlib.suppress(OSError):
-                self._journal.truncate(sound)
+                self._journal.truncate(sound + taken)
             self._break(exc)
-            return
         for entry in entries:
             self._summary.tell(entry)
-        self._meta = replace(self._meta, facts=self._meta.facts + len(entries))
+        self._meta = replace(self._meta, facts=self._meta.facts + len(entries), bytes=self._meta.bytes + taken)
 
     def audio(self, start: int, frames: Sequence[bytes]) -> None:
         """A piece that begins at sample `start`."""
