@@ -22,7 +22,9 @@ import pytest
 import yaml
 from tests.client import Client
 from tests.hubs import scripted, until_empty
+from tests.recordings.made import recorded
 from tests.speech import silence, tone
+from tests.store.facts import A, ended, final, opened, started
 
 from asr_hub.access.keys import new_key
 from asr_hub.app import Serving, serving
@@ -472,3 +474,30 @@ async def test_a_redaction_that_is_configured_leaves_no_byte_of_what_it_veils(tm
         assert answer.json()["error"]["code"] == "no-audio"
     data = all_bytes(tmp_path)
     assert b"[place]" in data and b"Kandersteg" not in data
+
+
+async def test_a_recording_that_is_damaged_is_looked_at_and_deleted_as_others_are(tmp_path: Path) -> None:
+    made = recorded(tmp_path, [opened(A), started(1), ended(1), final(1, "turn on")], audio=[(0, SPEECH)])
+    lost = recorded(tmp_path, [opened(A)], name="20260201-120000-0123456789ab")
+    for folder, line in ((made.path, 3), (lost.path, 0)):
+        lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
+        (folder / "journal.jsonl").write_bytes(b"".join([*lines[:line], b"rot\n", *lines[line + 1 :]]))
+    past = f"/v1/recordings/{made.path.name}"
+    async with (
+        serving(recording(tmp_path, "off", keep={"days": 36_500})) as running,
+        httpx.AsyncClient(base_url=running.url) as http,
+    ):
+        assert (await http.get(past)).json()["damage"] is None, "nobody has looked"
+        assert len((await http.get(f"{past}/actions")).json()["actions"]) == 2
+        assert (await http.get(f"{past}/state", params={"at": 2})).status_code == 200
+        beyond = await http.get(f"{past}/state", params={"at": 3})
+        assert beyond.status_code == 404 and "from 0 to 2" in beyond.text
+        assert "line 4" in (await http.get(past)).json()["damage"]
+        assert (await http.get(f"{past}/audio")).content[44:] == SPEECH
+        file = (await http.get(f"{past}/file")).content
+        assert (await http.post("/v1/recordings", content=file)).json()["error"]["code"] == "bad-recording"
+        refused = await http.get(f"/v1/recordings/{lost.path.name}/actions")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad-recording")
+        for name in (made.path.name, lost.path.name):
+            assert (await http.delete(f"/v1/recordings/{name}")).status_code == 204
+        assert (await http.get("/v1/recordings")).json()["recordings"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import resource
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,10 +19,11 @@ from asr_hub.errors import Conflict, NotFound, Overloaded
 from asr_hub.model import AudioFrame, SessionId
 from asr_hub.recordings.archive import packed
 from asr_hub.recordings.files import RecordingFiles
-from asr_hub.recordings.format import JOURNAL, Folder, Meta
+from asr_hub.recordings.format import INDEX, JOURNAL, META, BadRecording, Folder, Meta
 from asr_hub.recordings.library import DAY_S, Keep, Library
 from asr_hub.recordings.recorder import Recorder, Settings
 from asr_hub.recordings.redaction import Redaction
+from asr_hub.recordings.sound import Sound
 from asr_hub.recordings.timeline import WrittenPast
 from asr_hub.recordings.writing import Writer
 from asr_hub.store.event import Event
@@ -421,3 +423,91 @@ def test_an_old_recording_that_is_uploaded_stays_as_long_as_a_new_one(tmp_path: 
     now += 31 * DAY_S
     library.sweep()
     assert not library.all()
+
+
+def _spoil(made: Folder, name: str, change: Callable[[bytes], bytes]) -> None:
+    path = made.path / name
+    path.write_bytes(change(path.read_bytes()))
+
+
+def _unended(made: Folder) -> None:
+    """As a hub leaves it that is killed."""
+    _spoil(made, META, lambda data: re.sub(rb'"ended_at": [0-9.]+', b'"ended_at": null', data))
+
+
+def _is_of_meta(what: str) -> bool:
+    return "meta" in what or "version" in what
+
+
+def _unread(data: bytes) -> bytes:
+    lines = data.splitlines(keepends=True)
+    return b"".join([*lines[:3], b'{"seq": 3, "rot\n', *lines[4:]])
+
+
+SPOILT: dict[str, tuple[Callable[[Folder], None], int, str]] = {
+    "the journal": (lambda made: _spoil(made, JOURNAL, _unread), 2, "journal line 4"),
+    "the first line of the journal": (lambda made: _spoil(made, JOURNAL, lambda data: b"rot" + data), 0, "header"),
+    "no journal": (lambda made: (made.path / JOURNAL).unlink(), 0, "no journal"),
+    "the list of pieces": (lambda made: _spoil(made, INDEX, lambda data: data + b"rot\n"), 4, INDEX),
+    "the meta": (lambda made: _spoil(made, META, lambda data: data[:20]), 4, META),
+    "no meta": (lambda made: (made.path / META).unlink(), 4, "no recording"),
+    "a later version": (
+        lambda made: _spoil(made, META, lambda data: data.replace(b'"version": 1', b'"version": 9')),
+        4,
+        "version 9",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_what_is_damaged_is_listed_read_as_far_as_it_is_sound_and_swept_like_others(what: str, tmp_path: Path) -> None:
+    spoil, facts, damage = SPOILT[what]
+    made = recorded(tmp_path, [opened(A), started(1), ended(1), final(1, "turn on")], audio=[(0, TENTH)])
+    recorded(tmp_path, [opened(A), closed()], name=f"20260201-120000-{PUBLIC}")
+    _unended(made)
+    spoil(made)
+    before = {path: path.read_bytes() for path in made.path.glob("*") if path.is_file()}
+    for _ in range(2):
+        # A second start finds it as the first.
+        library = Library(tmp_path, Keep(), max_bytes=1, now=lambda: START + 60)
+        library.load()
+        meta = library.meta(made.path.name)
+        assert meta is not None and damage in meta.damage, meta
+        assert (meta.facts, meta.session, meta.started_at) == (facts, PUBLIC, START)
+        assert meta.ended_at is not None and meta.bytes > 3200
+    if _is_of_meta(what):
+        assert before == {path: path.read_bytes() for path in made.path.glob("*") if path.is_file()}
+    if facts:
+        past = WrittenPast(made)
+        assert past.timeline().last == facts and bool(past.damage) == (facts < 4)
+    assert bool(meta.samples) == (not _is_of_meta(what))
+    if meta.samples:
+        assert Sound(made, meta).size == 44 + len(TENTH)
+    library.delete(meta.name)
+    assert not made.path.exists() and len(library.all()) == 1
+
+
+@pytest.mark.parametrize(("keep", "left"), [({"recordings": 1}, 1), ({"bytes": 3500}, 1), ({"days": 1.0}, 0)])
+@pytest.mark.parametrize("name", [JOURNAL, META])
+def test_what_is_damaged_counts_for_what_is_kept(name: str, keep: dict[str, Any], left: int, tmp_path: Path) -> None:
+    made = recorded(tmp_path, [opened(A), closed()], audio=[(0, TENTH)])
+    recorded(tmp_path, [opened(A), closed()], name=f"20260201-120000-{PUBLIC}")
+    _unended(made)
+    _spoil(made, name, lambda data: b"rot" + data)
+    library = Library(tmp_path, Keep(**keep), max_bytes=1, now=lambda: START + 2 * DAY_S)
+    library.load()
+    assert not made.path.exists() and len(library.all()) == left
+
+
+def test_what_rots_while_the_hub_runs_is_found_out_by_who_looks(tmp_path: Path) -> None:
+    made = recorded(tmp_path, [opened(A), started(1), ended(1), final(1, "turn on")])
+    library = Library(tmp_path, Keep(), max_bytes=1, now=lambda: START)
+    library.load()
+    _spoil(made, JOURNAL, _unread)
+    past = WrittenPast(made)
+    past.timeline()
+    library.damaged(made.path.name, past.damage)
+    assert "line 4" in library.all()[0].damage
+    _spoil(made, JOURNAL, lambda data: b"rot" + data)
+    with pytest.raises(BadRecording, match="damaged"):
+        WrittenPast(made).timeline()

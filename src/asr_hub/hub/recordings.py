@@ -106,7 +106,7 @@ class HubRecordings:
     def past(self, name: str) -> Past:
         meta, _ = self._find(name)
         kept = _kept(self._written, meta.name, lambda: WrittenPast(self._folder(meta)))
-        return _PastOfRecording(kept, self._turn)
+        return _PastOfRecording(kept, self._turn, lambda damage: self._library.damaged(meta.name, damage))
 
     def past_of(self, session: str, grant: Grant) -> Past:
         record, has_text = self._seen(session, grant)
@@ -173,29 +173,28 @@ class HubRecordings:
 class _PastOfRecording:
     """Implements `Past`."""
 
-    def __init__(self, past: WrittenPast, turn: asyncio.Lock) -> None:
+    def __init__(self, past: WrittenPast, turn: asyncio.Lock, on_damage: Callable[[str], None]) -> None:
         self._past = past
         self._turn = turn
+        self._on_damage = on_damage
 
     async def actions(self, *, after: int, limit: int) -> Actions:
-        def found() -> Actions:
-            timeline = self._past.timeline()
-            return _actions(_Ends.of(timeline), timeline.entries(after=after, limit=limit))
-
-        async with self._turn:
-            return await asyncio.to_thread(found)
+        return await self._looked(
+            lambda timeline: _actions(_Ends.of(timeline), timeline.entries(after=after, limit=limit))
+        )
 
     async def state(self, at: int) -> bytes:
-        async with self._turn:
-            return await asyncio.to_thread(lambda: _state(at, self._past.timeline().state_at(at)))
+        return await self._looked(lambda timeline: _state(at, timeline.state_at(at)))
 
     async def causes(self, at: int) -> CausesView:
-        def found() -> CausesView:
-            timeline = self._past.timeline()
-            return _causes(timeline.entry(at), timeline.before(at))
+        return await self._looked(lambda timeline: _causes(timeline.entry(at), timeline.before(at)))
 
+    async def _looked(self, look: Callable[[Timeline], T]) -> T:
         async with self._turn:
-            return await asyncio.to_thread(found)
+            found = await asyncio.to_thread(lambda: look(self._past.timeline()))
+        if self._past.damage:
+            self._on_damage(self._past.damage)
+        return found
 
 
 class _PastOfSession:
@@ -317,6 +316,7 @@ def _view(meta: Meta, *, is_live: bool) -> RecordingView:
         why_ended=meta.why_ended,
         lost_audio_ms=meta.lost_samples * 1000 // meta.rate,
         unread_texts=meta.unread_texts,
+        damage=meta.damage or None,
     )
 
 
@@ -333,6 +333,7 @@ async def _stepped(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
                 close()
 
 
+T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 

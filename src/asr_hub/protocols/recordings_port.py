@@ -50,6 +50,8 @@ class RecordingView(View):
     """Of audio that the disk could not take in time: it is silence here."""
     unread_texts: int = 0
     """Texts that the redaction failed in, and that are therefore empty."""
+    damage: str | None = None
+    """Why it cannot be read to its end; what stands before that can be looked at."""
 
 
 class RecordingsView(View):

@@ -39,10 +39,11 @@ def packed(folder: Folder) -> Iterator[bytes]:
     """
     A zip of a recording, in pieces, that holds no more than one of them. Waits for the disk.
 
-    Of one that is made it has what is there now. Raises NotFound at the first piece.
+    Of one that is made it has what is there now, and of one that is damaged what is sound. Raises NotFound at the first
+    piece.
     """
     out = _Out()
-    folder.meta()
+    folder.journal().close()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1, allowZip64=False) as made:
         for name, path, size in _files(folder):
             # Audio hardly gets smaller, and would take long to.
@@ -130,15 +131,17 @@ def _files(folder: Folder) -> Iterator[tuple[str, Path, int]]:
     index = folder.path / INDEX
     # The list of the pieces is as long as it is now, and not as it is when the client has taken what stands before it.
     listed = index.stat().st_size if index.exists() else None
-    pieces = dict.fromkeys(piece.sha256 for piece in folder.pieces())
+    pieces = dict.fromkeys(piece.sha256 for piece in folder.sound_pieces()[0])
     for name in (META, JOURNAL):
         path = folder.path / name
-        yield name, path, path.stat().st_size
+        if path.exists():
+            yield name, path, path.stat().st_size
     if listed is not None:
         yield INDEX, index, listed
     for sha256 in pieces:
         path = folder.piece(sha256)
-        yield f"{AUDIO}/{sha256}", path, path.stat().st_size
+        if path.exists():
+            yield f"{AUDIO}/{sha256}", path, path.stat().st_size
 
 
 class _Out:

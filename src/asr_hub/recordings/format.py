@@ -89,6 +89,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     """The beginning of what was said"""
     unread_texts: int = 0
     """That the redaction failed in"""
+    damage: str = ""
+    """Why it cannot be read to its end; what stands before that is sound."""
 
     @property
     def here_since(self) -> float:
@@ -222,11 +224,23 @@ class Folder:
 
     def pieces(self) -> list[Piece]:
         """Empty where there is no audio. Raises BadRecording."""
+        found, damage = self.sound_pieces()
+        if damage:
+            raise BadRecording(damage)
+        return found
+
+    def sound_pieces(self) -> tuple[list[Piece], str]:
+        """The pieces before the first line that is none, and what is wrong with that one."""
+        found: list[Piece] = []
         try:
             with (self.path / INDEX).open("rb") as file:
-                return list(pieces_of(file))
+                for piece in pieces_of(file):
+                    found.append(piece)  # noqa: PERF402 - those before a line that raises are kept
         except FileNotFoundError:
-            return []
+            pass
+        except (BadRecording, OSError) as exc:
+            return found, str(exc)
+        return found, ""
 
     def piece(self, sha256: str) -> Path:
         return self.path / AUDIO / sha256

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
+from asr_hub.errors import NotFound
 from asr_hub.model import SessionId
 from asr_hub.recordings.format import (
     SAMPLE_BYTES,
@@ -47,16 +49,20 @@ _EVERY = 64
 
 
 def counted(folder: Folder, meta: Meta) -> Meta:
-    """
-    What a recording of this hub has, where it was not written down.
-
-    Raises CorruptJournal, BadRecording, NotFound.
-    """
-    with folder.journal() as file:
-        opened = open_journal(file)
-        summary = Summary(opened.state)
-        found = _told(meta, folded(opened.state, opened.entries), summary)
-    return _heard(found, folder.pieces())
+    """What a recording of this hub has, where it was not written down: as far as it is sound, and why no farther."""
+    pieces, damage = folder.sound_pieces()
+    summary = Summary(ROOT.initial)
+    states: Iterable[tuple[Entry, State]] = ()
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = open_journal(stack.enter_context(folder.journal()))
+            summary = Summary(opened.state)
+            states = folded(opened.state, opened.entries)
+        except (CorruptJournal, BadRecording, NotFound) as exc:
+            damage = str(exc)
+        problems: list[str] = []
+        found = _told(meta, _sound(states, problems), summary)
+    return _heard(replace(found, damage=meta.damage or next(iter(problems), damage)), pieces)
 
 
 def checked(folder: Folder, meta: Meta) -> Meta:
@@ -89,6 +95,14 @@ def folded(state: State, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Stat
         except IllegalMove as exc:
             raise CorruptJournal(line, f"fact {entry.seq} cannot follow ({exc})", "the facts before it stand") from exc
         yield entry, state
+
+
+def _sound(states: Iterable[tuple[Entry, State]], problems: list[str]) -> Iterator[tuple[Entry, State]]:
+    """Those before the first that cannot be read."""
+    try:
+        yield from states
+    except (CorruptJournal, BadRecording) as exc:
+        problems.append(str(exc))
 
 
 def _told(meta: Meta, states: Iterator[tuple[Entry, State]], summary: Summary) -> Meta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import fcntl
 import secrets
@@ -67,7 +68,7 @@ class Library:
         for path in folders:
             if path.name.startswith(UPLOAD_PREFIX):
                 _remove(path)
-            elif NAME.fullmatch(path.name) is not None:
+            elif NAME.fullmatch(path.name) is not None and path.is_dir():
                 self._see(path)
         self.sweep()
 
@@ -96,6 +97,12 @@ class Library:
     def put(self, meta: Meta) -> None:
         """A recording is over."""
         self._metas[meta.name] = meta
+
+    def damaged(self, name: str, damage: str) -> None:
+        """It was found out that a recording cannot be read to its end."""
+        if (meta := self._metas.get(name)) is not None and not meta.damage:
+            self._metas[name] = replace(meta, damage=damage)
+            _log.warning("recorder.damaged", recording=name, detail=damage)
 
     def new_name(self, session: str, at: float) -> str:
         """For a recording of a session that begins at `at`. It is given out once."""
@@ -145,7 +152,7 @@ class Library:
                 )
             found = checked(Folder(folder), given)
             name = self._free_name(given.name[:_PLAIN_CHARS])
-            meta = replace(found, name=name, origin="uploaded", added_at=self._now(), bytes=size)
+            meta = replace(found, name=name, origin="uploaded", added_at=self._now(), bytes=size, damage="")
             write_meta(folder, meta)
             folder.rename(self.path(meta.name))
         except CorruptJournal as exc:
@@ -174,13 +181,17 @@ class Library:
 
     def _see(self, path: Path) -> None:
         folder = Folder(path)
+        with contextlib.suppress(OSError):
+            if not any(path.iterdir()):
+                return
         try:
             meta = folder.meta()
-            if meta.ended_at is None and (mended := _mended(folder, meta)) is not None:
-                meta = mended
-        except (HubError, OSError) as exc:
-            _log.warning("recorder.unreadable", recording=path.name, detail=str(exc))
-            return
+        except HubError as exc:
+            meta = _guessed(folder, str(exc))
+        if meta.ended_at is None:
+            meta = _mended(folder, meta)
+        if meta.damage:
+            _log.warning("recorder.damaged", recording=path.name, detail=meta.damage)
         self._names.add(path.name)
         self._metas[path.name] = replace(meta, name=path.name)
 
@@ -196,23 +207,42 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _mended(folder: Folder, meta: Meta) -> Meta | None:
+def _mended(folder: Folder, meta: Meta) -> Meta:
     """
-    What a recording has that broke off, its journal cut behind the last whole fact; none where another hub makes it.
+    What a recording has that broke off, its journal cut behind the last whole fact; of what is damaged, what is sound.
 
-    Raises HubError, OSError.
+    It stays as it is where another hub makes it.
     """
-    with (folder.path / JOURNAL).open("r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return None
-        file.truncate(sum(len(line) for line in lines_of(file)))
-        found = counted(folder, meta)
-        size = sum(one.stat().st_size for one in folder.path.rglob("*") if one.is_file())
-        mended = replace(found, bytes=size)
-        write_meta(folder.path, mended)
-        return mended
+    try:
+        with (folder.path / JOURNAL).open("r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return meta
+            with contextlib.suppress(BadRecording):
+                file.truncate(sum(len(line) for line in lines_of(file)))
+            mended = replace(counted(folder, meta), bytes=_size(folder))
+            write_meta(folder.path, mended)
+            return mended
+    except OSError as exc:
+        _log.warning("recorder.unmended", recording=folder.path.name, detail=exc.strerror)
+        return replace(counted(folder, meta), bytes=_size(folder))
+
+
+def _guessed(folder: Folder, damage: str) -> Meta:
+    """What is known of a recording that does not say what it is. None of it is changed: another release may read it."""
+    name = folder.path.name
+    try:
+        began = float(calendar.timegm(time.strptime(name[: _SESSION_AT - 1], "%Y%m%d-%H%M%S")))
+    except ValueError:
+        began = folder.path.stat().st_mtime
+    meta = Meta(name=name, session=name[_SESSION_AT:_PLAIN_CHARS], started_at=began, damage=damage)
+    # How fast its audio was is not known.
+    return replace(counted(folder, meta), samples=0, bytes=_size(folder))
+
+
+def _size(folder: Folder) -> int:
+    return sum(one.stat().st_size for one in folder.path.rglob("*") if one.is_file())
 
 
 _PLAIN_CHARS = 28

@@ -20,12 +20,13 @@ class Sound:
     """
     A WAV file of mono samples of 16 bit that begins with the session. Where nothing was recorded there is silence.
 
-    Implements `StoredAudio`. Making one waits for the disk, and raises NotFound (`no-audio`), BadRecording.
+    Of one that is damaged it has what is sound. Implements `StoredAudio`. Making one waits for the disk, and raises
+    NotFound (`no-audio`).
     """
 
     def __init__(self, folder: Folder, meta: Meta) -> None:
         self._folder = folder
-        self._pieces: list[Piece] = folder.pieces()
+        self._pieces: list[Piece] = folder.sound_pieces()[0] if meta.samples else []
         if not self._pieces:
             raise NotFound("this recording has no audio", code="no-audio")
         self._starts = [piece.start for piece in self._pieces]

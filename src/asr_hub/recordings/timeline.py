@@ -9,7 +9,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from asr_hub.errors import NotFound
-from asr_hub.recordings.format import Folder, lines_of
+from asr_hub.recordings.format import BadRecording, Folder, lines_of
 from asr_hub.recordings.inspecting import folded
 from asr_hub.recordings.selection import Selection
 from asr_hub.store.journal import CorruptJournal, Entry, Journal, read, read_on
@@ -100,7 +100,7 @@ class WrittenPast:
     """
     That of a recording, which may still be made. Every call may wait for the disk, one at a time.
 
-    What cannot be read on is left out: the facts before it are the past.
+    What cannot be read on is left out, as `damage` says: the facts before it are the past.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -108,17 +108,21 @@ class WrittenPast:
         self._places = array("Q")
         """Bytes of the journal before each fact"""
         self._read_to = 0
-        self._is_damaged = False
+        self.damage = ""
+        """Why the facts end where they do; empty where they are all there."""
         self._timeline: Timeline | None = None
 
     def timeline(self) -> Timeline:
-        """As far as it is written by now. Raises NotFound, CorruptJournal where its header cannot be read."""
+        """As far as it is written by now. Raises NotFound, and BadRecording where its very beginning is damaged."""
         with self._folder.journal() as file:
             if self._timeline is None:
                 header = next(lines_of(file), b"")
-                self._timeline = Timeline(0, read([header]).state, self._fetch)
+                try:
+                    self._timeline = Timeline(0, read([header]).state, self._fetch)
+                except CorruptJournal as exc:
+                    raise BadRecording(f"the recording is damaged: {exc}") from exc
                 self._read_to = len(header)
-            if not self._is_damaged:
+            if not self.damage:
                 self._read_on(file, self._timeline)
             return self._timeline
 
@@ -134,8 +138,8 @@ class WrittenPast:
         try:
             for entry, state in folded(timeline.latest, read_on(placed(), after=timeline.last)):
                 timeline.note(entry.seq, state)
-        except CorruptJournal:
-            self._is_damaged = True
+        except (CorruptJournal, BadRecording) as exc:
+            self.damage = str(exc)
 
     def _fetch(self, start: int, end: int) -> Iterator[Entry]:
         if start >= end:
