@@ -265,7 +265,7 @@ async def test_many_files_at_once_share_processes(tmp_path: Path) -> None:
     async with nothing_left(), Decoders(settings) as decoders:
         heard = await asyncio.gather(*(all_of(decoders.decoded(path)) for _ in range(settings.at_once)))
         assert set(heard) == {tone(0.5)}
-        assert len(decoders.pids) <= settings.spares + settings.starts
+        assert len(decoders.pids) <= settings.pool.spares + settings.pool.starts
 
 
 async def test_the_end_fails_what_is_being_decoded(tmp_path: Path) -> None:

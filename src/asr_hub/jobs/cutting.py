@@ -1,9 +1,4 @@
-"""
-Files are decoded and cut in processes of their own, which hold nothing of the hub and can be killed at any time.
-
-Such a process takes most of a second to start, and then cuts one file after the other. It is replaced after some of
-them, and whenever a file leaves it in doubt; one that nobody needs for a while ends.
-"""
+"""Files are decoded and cut in processes of their own, which hold nothing of the hub and can be killed at any time."""
 
 from __future__ import annotations
 
@@ -14,18 +9,14 @@ from typing import Self
 
 import msgspec
 
-from asr_hub.errors import (
-    Overloaded,
-    ProviderError,
-    ProviderTimeout,
-    ProviderUnavailable,
-)
+from asr_hub.errors import ProviderError, ProviderTimeout
 from asr_hub.jobs.cutting_messages import Begin, CutSettings, Decoded, FromCutting, Work
 from asr_hub.jobs.job import Channels
 from asr_hub.jobs.ports import Cut
 from asr_hub.jobs.spooling import cut_of, sweep, whole
 from asr_hub.providers.file_messages import Done, Failed
 from asr_hub.providers.file_process import FileProcess
+from asr_hub.providers.file_processes import FileProcesses, PoolSettings
 from asr_hub.telemetry import logs
 
 log = logs.get(__name__)
@@ -57,18 +48,17 @@ class FileCutter:
     """
 
     def __init__(self, settings: CutSettings, run: CutterSettings = CutterSettings()) -> None:
-        self._settings = settings
-        self._run = run
         self._turns = asyncio.Semaphore(run.processes)
-        self._idle: list[_Cutting] = []
-        self._all: set[_Cutting] = set()
-        self._endings: set[asyncio.Task[None]] = set()
-        self._is_closed = False
+        self._processes = FileProcesses(
+            "cutting",
+            lambda: _Cutting(settings, run),
+            PoolSettings(files_each=run.files_each, idle_s=run.idle_s, spares=run.processes, starts=run.processes),
+        )
 
     @property
     def pids(self) -> tuple[int, ...]:
         """Of the processes that live."""
-        return tuple(one.pid for one in self._all)
+        return self._processes.pids
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,11 +68,7 @@ class FileCutter:
 
     async def aclose(self) -> None:
         """End every process and wait for it; a file that is being cut fails. It may be called twice."""
-        self._is_closed = True
-        for one in tuple(self._all):
-            self._end(one, at_once=True)
-        while self._endings:
-            await asyncio.wait(self._endings)
+        await self._processes.aclose()
 
     async def cut(
         self, source: Path, folder: Path, channels: Channels, *, on_progress: Callable[[float], None] = lambda _: None
@@ -94,71 +80,29 @@ class FileCutter:
         spool has no room, and ProviderUnavailable after the end.
         """
         work = Work(source=str(source), folder=str(folder), channels=channels)
-        async with self._turns:
-            await self._through(work, on_progress)
+
+        async def after() -> None:
+            """What a process left unfinished."""
+            await asyncio.to_thread(sweep, folder)
+
+        async with self._turns, self._processes.one(after=after) as process:
+            peak = await process.cut(work, on_progress)
+            log.debug("cutting.done", pid=process.pid, peak_bytes=peak)
         plan = await asyncio.to_thread(whole, folder)
         if plan is None:
             raise ProviderError("the decoded audio has gone from the disk: try again", code="unreadable-audio")
         return cut_of(folder, plan)
 
-    async def _through(self, work: Work, on_progress: Callable[[float], None]) -> None:
-        process = await self._take()
-        try:
-            peak = await process.cut(work, on_progress)
-            log.debug("cutting.done", pid=process.pid, peak_bytes=peak)
-        finally:
-            if process.is_ready and process.files < self._run.files_each and not self._is_closed:
-                process.rest(self._run.idle_s, lambda: self._end(process))
-                self._idle.append(process)
-            else:
-                # Shielded: who is cancelled once more must not leave it half ended.
-                await asyncio.shield(self._end(process, at_once=not process.is_ready, folder=Path(work.folder)))
-
-    async def _take(self) -> _Cutting:
-        if self._is_closed:
-            raise ProviderUnavailable("the hub is stopping: try again")
-        while self._idle:
-            process = self._idle.pop()
-            process.wake()
-            if process.is_alive:
-                return process
-            self._end(process, at_once=True)
-        process = _Cutting(self._run)
-        self._all.add(process)
-        try:
-            await process.start(self._settings)
-        except BaseException as exc:
-            await asyncio.shield(self._end(process, at_once=True))
-            if isinstance(exc, OSError):
-                raise Overloaded(f"no process for decoding can be started: {exc.strerror}") from exc
-            raise
-        return process
-
-    def _end(self, process: _Cutting, *, at_once: bool = False, folder: Path | None = None) -> asyncio.Task[None]:
-        """End a process, and then delete what it left unfinished."""
-        if process in self._idle:
-            self._idle.remove(process)
-
-        async def end() -> None:
-            await process.end(at_once=at_once)
-            self._all.discard(process)
-            if folder is not None:
-                await asyncio.to_thread(sweep, folder)
-
-        task = asyncio.create_task(end(), name=f"end of cutting process {process.pid}")
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
-        return task
-
 
 class _Cutting:
     """The hub's end of one process."""
 
-    def __init__(self, run: CutterSettings) -> None:
+    def __init__(self, settings: CutSettings, run: CutterSettings) -> None:
         self.files = 0
         """That it was given."""
         self.is_ready = False
         """It waits for a file."""
+        self._settings = settings
         self._run = run
         self._process = FileProcess("cutting", "asr_hub.jobs.cutting_process")
         self.rest = self._process.rest
@@ -172,10 +116,10 @@ class _Cutting:
     def is_alive(self) -> bool:
         return self._process.is_alive
 
-    async def start(self, settings: CutSettings) -> None:
+    async def start(self) -> None:
         """Raises OSError."""
-        cpu_s = self._run.stall_s + self._run.timeout_rtf * settings.limits.seconds
-        await self._process.start(Begin(settings=settings, memory_bytes=self._run.memory_bytes, cpu_s=cpu_s))
+        cpu_s = self._run.stall_s + self._run.timeout_rtf * self._settings.limits.seconds
+        await self._process.start(Begin(settings=self._settings, memory_bytes=self._run.memory_bytes, cpu_s=cpu_s))
         self.is_ready = True
 
     async def cut(self, work: Work, on_progress: Callable[[float], None]) -> int:
