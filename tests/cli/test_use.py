@@ -110,7 +110,9 @@ def test_what_cannot_be_leaves_the_file_as_it_is(tmp_path: Path) -> None:
         assert done.exit_code == 2, text
         assert problem in said(done)
         assert path.read_text() == text
-    assert run("sfinx", "-c", tmp_path / "none.yaml").exit_code == 2
+    done = run("sfinx", "-c", tmp_path / "none.yaml")
+    assert done.exit_code == 2
+    assert "there is no such file yet, and a new one would say nothing of 'sfinx'" in said(done)
     assert not (tmp_path / "none.yaml").exists()
 
 
