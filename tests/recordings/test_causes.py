@@ -11,6 +11,7 @@ from tests.store.facts import A, B, any_history, audio, closed, ended, final, he
 from asr_hub.model import EndpointReason, Hypothesis, Pass, ProviderName, Role
 from asr_hub.recordings.causes import LINKS, why
 from asr_hub.recordings.selection import OF_THE_HUB
+from asr_hub.recordings.session_facts import SessionFacts
 from asr_hub.recordings.timeline import LivePast
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import Entry
@@ -245,7 +246,7 @@ def test_every_fact_that_is_told_has_a_word() -> None:
 @settings(max_examples=60, deadline=None)
 def test_whatever_happened_a_chain_goes_back_in_time_and_ends_with_the_fact(history: list[Event]) -> None:
     hub = lived(history)
-    timeline = LivePast(hub.journal, SELECTION).timeline()
+    timeline = LivePast(SessionFacts(hub.journal), SELECTION).timeline()
     there = {entry.seq for entry in timeline.entries(after=0, limit=1000)}
     for seq in there:
         found = [cause.seq for cause in why(timeline.entry(seq), timeline.before(seq))]

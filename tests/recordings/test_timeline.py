@@ -15,6 +15,7 @@ from tests.store.facts import A, any_history, ended, final, opened, revised, sta
 
 from asr_hub.errors import NotFound
 from asr_hub.model import SessionId
+from asr_hub.recordings.session_facts import SessionFacts
 from asr_hub.recordings.timeline import LivePast, Timeline, WrittenPast
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import Entry, replay
@@ -51,7 +52,7 @@ def alike(state: State) -> State:
 @settings(max_examples=60, deadline=None)
 def test_a_live_session_has_the_states_that_folding_its_actions_gives(history: list[Event]) -> None:
     hub = lived(history)
-    past = LivePast(hub.journal, SELECTION)
+    past = LivePast(SessionFacts(hub.journal), SELECTION)
     entries = check(past.timeline())
     whole = dict(hub.journal.entries())
     for seq, event in entries:
@@ -66,7 +67,7 @@ def test_a_live_session_has_the_states_that_folding_its_actions_gives(history: l
 @settings(max_examples=40, deadline=None)
 def test_a_journal_that_forgot_its_beginning_has_them_too(history: list[Event], size: int, every: int) -> None:
     hub = lived(history[: len(history) // 2], journal_size=size, snapshot_every=every)
-    past = LivePast(hub.journal, SELECTION)
+    past = LivePast(SessionFacts(hub.journal), SELECTION)
     check(past.timeline())
     for event in history[len(history) // 2 :]:
         hub.dispatch(event)
@@ -94,7 +95,7 @@ def test_a_recording_has_them_and_ends_as_the_session_ended(history: list[Event]
 
 def test_pages_and_states_go_on_while_a_session_speaks() -> None:
     hub = lived([opened(A)])
-    past = LivePast(hub.journal, SELECTION)
+    past = LivePast(SessionFacts(hub.journal), SELECTION)
     assert len(past.timeline()) == 1
     for number in range(1, 400):
         for event in (started(number), revised(number, "on"), ended(number), final(number, f"the {number}.")):
@@ -110,7 +111,7 @@ def test_pages_and_states_go_on_while_a_session_speaks() -> None:
 
 def test_what_is_not_there_is_told() -> None:
     hub = lived([opened(A)])
-    timeline = LivePast(hub.journal, SELECTION).timeline()
+    timeline = LivePast(SessionFacts(hub.journal), SELECTION).timeline()
     for seq in (2, 100):
         with pytest.raises(NotFound, match="choose one from 0 to 1"):
             timeline.state_at(seq)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -33,6 +34,7 @@ from asr_hub.recordings.format import Folder, Meta
 from asr_hub.recordings.recorder import Recorder
 from asr_hub.recordings.redaction import WITHHELD
 from asr_hub.recordings.selection import Selection
+from asr_hub.recordings.session_facts import SessionFacts
 from asr_hub.recordings.sound import Sound
 from asr_hub.recordings.timeline import LivePast, Timeline, WrittenPast
 from asr_hub.store.journal import Entry, written
@@ -58,7 +60,9 @@ class HubRecordings:
         self._library = recorder.library
         self._named = Named(hub.record, hub.records)
         self._written: OrderedDict[str, WrittenPast] = OrderedDict()
+        self._facts = SessionFacts(hub.store.journal)
         self._live: OrderedDict[tuple[SessionId, bool], LivePast] = OrderedDict()
+        self._followed: WeakValueDictionary[tuple[SessionId, bool], LivePast] = WeakValueDictionary()
         self._turn = asyncio.Lock()
         """Of looks at what is written: one at a time, so that they leave the processor to those who speak."""
         self._followers = 0
@@ -162,9 +166,12 @@ class HubRecordings:
         def made() -> LivePast:
             name = public_name(record.id)
             selection = Selection(record.id, name=name, principal=record.principal, has_lists=has_lists)
-            return LivePast(self._hub.store.journal, selection)
+            return LivePast(self._facts, selection)
 
-        return _kept(self._live, (record.id, has_lists), made)
+        # Who follows a session shares what it has seen with all who look at it.
+        key = (record.id, has_lists)
+        self._followed[key] = past = self._followed.get(key) or made()
+        return _kept(self._live, key, lambda: past)
 
     def _left(self) -> None:
         self._followers -= 1

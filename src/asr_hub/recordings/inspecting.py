@@ -19,13 +19,13 @@ from asr_hub.recordings.format import (
     Summary,
     open_journal,
 )
-from asr_hub.recordings.selection import NOBODY, OF_THE_HUB
+from asr_hub.recordings.selection import NOBODY, is_told_to_all
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import CorruptJournal, Entry
 from asr_hub.store.root import ROOT
 from asr_hub.store.slice import IllegalMove, State
 from asr_hub.store.slices.breakers import AttemptFailed, select_breakers
-from asr_hub.store.slices.hotwords import HotwordsReplaced, select_tenants
+from asr_hub.store.slices.hotwords import select_tenants
 from asr_hub.store.slices.jobs import select_jobs
 from asr_hub.store.slices.providers import select_providers
 from asr_hub.store.slices.sessions import select_sessions
@@ -132,7 +132,7 @@ def _checked(entries: Iterator[Entry], session: SessionId) -> Iterator[Entry]:
 def _belongs(event: Event, session: SessionId) -> bool:
     if isinstance(event, SessionEvent):
         return event.session == session or (event.session == NOBODY and type(event) is AttemptFailed)
-    return type(event) in OF_THE_HUB or type(event) is HotwordsReplaced
+    return is_told_to_all(event)
 
 
 def _bounded(states: Iterator[tuple[Entry, State]]) -> Iterator[tuple[Entry, State]]:

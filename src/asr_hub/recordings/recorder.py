@@ -15,12 +15,10 @@ from asr_hub.recordings.files import RecordingFiles
 from asr_hub.recordings.format import PIECE_S, SAMPLE_BYTES, Meta, Why
 from asr_hub.recordings.library import Library
 from asr_hub.recordings.redaction import Hook, Redaction
-from asr_hub.recordings.selection import OF_THE_HUB, Selection
+from asr_hub.recordings.selection import Selection, is_told_to_all
 from asr_hub.recordings.writing import Writer
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.slice import State
-from asr_hub.store.slices.breakers import AttemptFailed
-from asr_hub.store.slices.hotwords import HotwordsReplaced
 from asr_hub.store.slices.sessions import SessionClosed
 from asr_hub.telemetry import logs
 
@@ -133,16 +131,13 @@ class Recorder:
 
     def take(self, event: Event) -> None:
         """A fact of the hub."""
-        if isinstance(event, SessionEvent):
-            tape = self._tapes.get(event.session)
-            if type(event) is AttemptFailed:
-                self._tell_all(event)
-            elif tape is not None:
-                self._tell(tape, event)
-            if tape is not None and type(event) is SessionClosed:
+        if is_told_to_all(event):
+            for each in tuple(self._tapes.values()):
+                self._tell(each, event)
+        elif isinstance(event, SessionEvent) and (tape := self._tapes.get(event.session)) is not None:
+            self._tell(tape, event)
+            if type(event) is SessionClosed:
                 self._end(tape, "closed")
-        elif type(event) in OF_THE_HUB or type(event) is HotwordsReplaced:
-            self._tell_all(event)
 
     def stop(self) -> None:
         """End all: the hub stops."""
@@ -169,10 +164,6 @@ class Recorder:
         tape.begun.set()
         if not tape.files.is_there:
             self._end(tape, "disk")
-
-    def _tell_all(self, event: Event) -> None:
-        for tape in tuple(self._tapes.values()):
-            self._tell(tape, event)
 
     def _tell(self, tape: Tape, event: Event) -> None:
         # Told to the effects of a fact, a session may begin to be recorded: that fact is in the state it begins with.

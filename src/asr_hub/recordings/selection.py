@@ -10,6 +10,8 @@ from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.root import ROOT
 from asr_hub.store.slice import State
 from asr_hub.store.slices import breakers, hotwords, providers, scores, sessions, system, transcripts
+from asr_hub.store.slices.breakers import AttemptFailed
+from asr_hub.store.slices.hotwords import HotwordsReplaced
 
 NOBODY = SessionId("")
 """Whose utterance it was that an engine failed in, where it was that of another session."""
@@ -40,6 +42,11 @@ OF_THE_HUB: frozenset[type[Event]] = frozenset(
 """Rare, and about no session, key or file."""
 
 
+def is_told_to_all(event: Event) -> bool:
+    """Whether every session may be told of it; each `Selection` says what."""
+    return type(event) in OF_THE_HUB or type(event) in (HotwordsReplaced, AttemptFailed)
+
+
 class Selection:
     """
     What of a hub's facts and state is told of one session, which goes by `name` in it.
@@ -60,11 +67,11 @@ class Selection:
         if isinstance(event, SessionEvent):
             if event.session == self.session:
                 return replace(event, session=self.name)
-            if type(event) is breakers.AttemptFailed:
+            if type(event) is AttemptFailed:
                 # The breakers count it, and nobody is told whose it was or what was said about it.
                 return replace(event, session=NOBODY, utterance=0, message="")
             return None
-        if type(event) is hotwords.HotwordsReplaced:
+        if type(event) is HotwordsReplaced:
             return event if self._has_lists and event.tenant in ("", self._principal) else None
         return event if type(event) in OF_THE_HUB else None
 

@@ -12,15 +12,16 @@ from asr_hub.errors import NotFound
 from asr_hub.recordings.format import BadRecording, Folder, lines_of
 from asr_hub.recordings.inspecting import folded
 from asr_hub.recordings.selection import Selection
-from asr_hub.store.journal import CorruptJournal, Entry, Journal, read, read_on
+from asr_hub.recordings.session_facts import SessionFacts
+from asr_hub.store.journal import CorruptJournal, Entry, read, read_on
 from asr_hub.store.root import ROOT
 from asr_hub.store.slice import State
 
 SNAPSHOT_EVERY = 256
 """Facts. The states share what is unchanged between them."""
 
-MOST_KEPT = 20_000
-"""Facts of a live session; with more it begins anew, from what the journal of the hub has."""
+MOST_KEPT = 10_000
+"""Facts of a live session beyond those it began with; then it begins anew, from what the journal of the hub has."""
 
 Fetch = Callable[[int, int], Iterator[Entry]]
 """The facts at these places, the second not included: places are counted from 0, numbers are the facts' own."""
@@ -153,34 +154,40 @@ class LivePast:
     """
     That of a session that lives, as far back as the journal of the hub goes. On the loop; nothing waits.
 
-    What it has seen it keeps, so that the next look goes through what is new, and nothing else.
+    What it has seen it keeps, so that the next look goes through what is new of this session, and nothing else.
     """
 
-    def __init__(self, journal: Journal, selection: Selection) -> None:
+    def __init__(self, facts: SessionFacts, selection: Selection) -> None:
         self.selection = selection
-        self._journal = journal
+        self._facts = facts
         self._entries: list[Entry] = []
+        self._begun_with = 0
+        """Facts"""
         self._seen = 0
         self._timeline: Timeline | None = None
 
     def timeline(self) -> Timeline:
         """As it is now."""
-        timeline = self._timeline
-        if timeline is None or len(timeline) > MOST_KEPT or self._seen < self._journal.oldest - 1:
-            timeline = self._anew()
-        for seq, event in self._journal.entries(after=self._seen):
-            self._seen = seq
+        timeline, missing = self._timeline, self._facts.gone(self.selection.session)
+        if timeline is None or self._seen < missing or len(timeline) > self._begun_with + MOST_KEPT:
+            return self._anew()
+        return self._read_on(timeline)
+
+    def _anew(self) -> Timeline:
+        journal = self._facts.journal
+        self._entries = []
+        self._seen = first = journal.oldest_state
+        self._timeline = timeline = Timeline(first, self.selection.state(journal.state_at(first)), self._fetch)
+        self._begun_with = len(self._read_on(timeline))
+        return timeline
+
+    def _read_on(self, timeline: Timeline) -> Timeline:
+        for seq, event in self._facts.of(self.selection.session, after=self._seen):
             if (told := self.selection.of(event)) is not None:
                 self._entries.append(Entry(seq, told))
                 timeline.note(seq, ROOT.reduce(timeline.latest, told))
+        self._seen = self._facts.journal.seq
         return timeline
-
-    def _anew(self) -> Timeline:
-        journal = self._journal
-        self._entries = []
-        self._seen = first = journal.oldest_state
-        self._timeline = Timeline(first, self.selection.state(journal.state_at(first)), self._fetch)
-        return self._timeline
 
     def _fetch(self, start: int, end: int) -> Iterator[Entry]:
         return iter(self._entries[start:end])
