@@ -9,19 +9,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from asr_hub.config.loader import is_secret
+from asr_hub.config.masked_addresses import COVERED, HOOK, masked_addresses
 from asr_hub.config.schema import Config, DialectOnPort, Dialects, Key, Tls
-
-COVERED = "•••"
-"""In place of a secret."""
 
 
 def masked(config: Config) -> dict[str, Any]:  # Any: whatever settings hold
     """
     Every key of the configuration, as YAML would hold it.
 
-    Covered are: what a key's name says is a secret, wherever it stands; what such a name holds, whole; passwords and
-    parameters in addresses; and texts that look like keys, whatever their name is. The path of a file, the name of a
-    variable and the name of a key of `access.keys` are none.
+    Covered are: what a key's name says is a secret, wherever it stands; what such a name holds, whole; what in an
+    address may be one (see `masked_addresses`); and texts that look like keys, whatever their name is. The path of a
+    file, the name of a variable and the name of a key of `access.keys` are none.
     """
     return _section(config)
 
@@ -43,8 +41,6 @@ _OPEN_NAME = re.compile(r".*_env|max_.*|public_key", re.IGNORECASE)
 _CLOSED_NAME = re.compile(r"pass|pwd|credential|auth|cookie|signature|header|bearer|private", re.IGNORECASE)
 """In an adapter's settings, whose names are its own, beside those that `is_secret` knows."""
 
-_USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^/?#\s]*@", re.IGNORECASE)
-_PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#\s]+)=[^&;#\s]+")
 _ASSIGNED = re.compile(r"((?:pass|pwd|secret|token|key|credential|auth)[a-z_-]*\s*[=:]\s*)\S+", re.IGNORECASE)
 """As in `host=db password=…`, `--api-key=…` and `Authorization: …`."""
 _OPTION = re.compile(
@@ -66,23 +62,26 @@ def _field(kind: type[BaseModel], name: str, value: Any) -> Any:
         return _section(value)
     if isinstance(value, Mapping):
         if (kind, name) not in _NAMED_BY_PEOPLE and not any(isinstance(one, BaseModel) for one in value.values()):
-            return _settings(value)
+            return _settings(value, name)
         return {str(key): _field(kind, "", one) for key, one in value.items()}
     if isinstance(value, Sequence) and any(isinstance(one, BaseModel) for one in value):
         return [_field(kind, "", one) for one in value]
     is_open = _is_among(_OPEN, kind, name) or _OPEN_NAME.fullmatch(name) is not None
     if _is_among(_CLOSED, kind, name) or (is_secret(name) and not is_open):
         return _cover(value)
-    return _plain(value)
+    return _plain(value, name)
 
 
 def _is_among(fields: _Fields, kind: type[BaseModel], name: str) -> bool:
     return any(name == field and issubclass(kind, owner) for owner, field in fields)
 
 
-def _settings(value: Mapping[Any, Any]) -> dict[str, Any]:
-    """Of an adapter: the names in it say what is a secret."""
-    return {str(name): _cover(one) if _is_closed(str(name)) else _plain(one) for name, one in value.items()}
+def _settings(value: Mapping[Any, Any], where: str = "") -> dict[str, Any]:
+    """Of an adapter: the names in it say what is a secret, and what a hook; `where` are those around it."""
+    return {
+        _text(str(name), ""): _cover(one) if _is_closed(str(name)) else _plain(one, f"{where} {name}")
+        for name, one in value.items()
+    }
 
 
 def _is_closed(name: str) -> bool:
@@ -94,31 +93,29 @@ def _cover(value: Any) -> Any:
     return value if value is None or isinstance(value, bool) or value in ({}, [], ()) else COVERED
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, where: str) -> Any:
     """As JSON."""
     if isinstance(value, Mapping):
-        return _settings(value)
+        return _settings(value, where)
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Sequence | Set) and not isinstance(value, str | bytes):
-        return _row(value)
-    return _text(str(value))
+        return _row(value, where)
+    return _text(str(value), where)
 
 
-def _row(values: Sequence[Any] | Set[Any]) -> list[Any]:  # Any: whatever settings hold
+def _row(values: Sequence[Any] | Set[Any], where: str) -> list[Any]:  # Any: whatever settings hold
     found: list[Any] = []
     last: Any = None
     for one in values:
         is_value = isinstance(last, str) and _OPTION.fullmatch(last) is not None and not str(one).startswith("-")
-        found.append(_cover(one) if is_value else _plain(one))
+        found.append(_cover(one) if is_value else _plain(one, where))
         last = one
     return found
 
 
-def _text(text: str) -> str:
-    text = _USER.sub(rf"\1{COVERED}@", text)
-    if "://" in text:
-        text = _PARAMETER.sub(rf"\1={COVERED}", text)
+def _text(text: str, where: str) -> str:
+    text = masked_addresses(text, is_hook=HOOK.search(where) is not None)
     text = _OPTION.sub(lambda it: f"{it[1]} {COVERED}" if it[0] != it[1] else it[0], text)
     text = _BEARER.sub(rf"\1 {COVERED}", text)
     return _KEYLIKE.sub(COVERED, _ASSIGNED.sub(rf"\1{COVERED}", text))
