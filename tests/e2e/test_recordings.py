@@ -111,7 +111,9 @@ async def test_a_session_is_recorded_from_its_first_fact_to_its_last(running: Se
     assert id not in json.dumps(actions), "nobody may attach with what a recording tells"
 
 
-async def test_the_state_at_an_action_is_what_folding_gives(running: Serving, http: httpx.AsyncClient) -> None:
+async def test_the_state_at_an_action_is_what_folding_gives(
+    running: Serving, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await said(running)
     (view,) = await over(http)
     folder = running.hub.recorder.library.path(view["name"]) if running.hub.recorder else Path()
@@ -125,6 +127,9 @@ async def test_the_state_at_an_action_is_what_folding_gives(running: Serving, ht
         assert told == {"at": at, "state": json.loads(written(dict(state)))}
     beyond = await http.get(f"/v1/recordings/{view['name']}/state", params={"at": len(states)})
     assert beyond.status_code == 404
+    monkeypatch.setattr("asr_hub.hub.recordings.MOST_STATE_BYTES", 1000)
+    large = await http.get(f"/v1/recordings/{view['name']}/state", params={"at": 1})
+    assert (large.status_code, large.json()["error"]["code"]) == (413, "too-large")
 
 
 WALK: list[tuple[str, str]] = [

@@ -13,15 +13,18 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.recordings.made import NAME, START, recorded
+from immutables import Map
+from tests.recordings.made import NAME, PUBLIC, SELECTION, START, lived, recorded
 from tests.store.facts import A, B, closed, ended, final, opened, revised, started
 
 from asr_hub.errors import HubError, TooLarge
+from asr_hub.recordings import archive
 from asr_hub.recordings.archive import journal_in, packed
 from asr_hub.recordings.format import BadRecording, Folder
 from asr_hub.recordings.inspecting import counted
 from asr_hub.recordings.library import Keep, Library
 from asr_hub.store.journal import Entry, encode, header, replay
+from asr_hub.store.slices.transcripts import Transcript, Utterance
 
 pytestmark = pytest.mark.unit
 
@@ -149,6 +152,20 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], None]] = {
     "an index that is deep": lambda files: files.update({"audio.jsonl": b'{"x":' + DEEP + b"}\n"}),
     "a journal with a gap": lambda files: files.update({"journal.jsonl": header() + encode([Entry(2, opened(A))])}),
 }
+
+
+def test_a_journal_or_a_state_that_no_hub_has_is_refused(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = SELECTION.state(lived([opened(A)]).state)
+    endless = Map({number: Utterance(number=number) for number in range(1001)})
+    state = state.set("transcripts", Map({PUBLIC: Transcript(utterances=endless)}))
+    many = changed(zip_of(tmp_path), lambda files: files.update({"journal.jsonl": header(state=state)}))
+    with pytest.raises(BadRecording, match="more than 1000"):
+        given_to(library, tmp_path, many)
+    monkeypatch.setattr(archive, "LARGEST_JOURNAL", 1000)
+    with pytest.raises(TooLarge):
+        given_to(library, tmp_path, b"".join(packed(Folder(tmp_path / NAME))))
 
 
 @pytest.mark.parametrize("what", HOSTILE)

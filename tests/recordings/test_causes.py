@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+
 import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
@@ -9,7 +12,8 @@ from tests.recordings.made import SELECTION, lived
 from tests.store.facts import A, B, any_history, audio, closed, ended, final, heard, opened, revised, started, warned
 
 from asr_hub.model import EndpointReason, Hypothesis, Pass, ProviderName, Role
-from asr_hub.recordings.causes import LINKS, why
+from asr_hub.recordings.causes import LINKS, MOST_CAUSES, why
+from asr_hub.recordings.format import BadRecording
 from asr_hub.recordings.selection import OF_THE_HUB
 from asr_hub.recordings.session_facts import SessionFacts
 from asr_hub.recordings.timeline import LivePast
@@ -256,3 +260,63 @@ def test_whatever_happened_a_chain_goes_back_in_time_and_ends_with_the_fact(hist
 
 def test_a_warning_comes_of_the_session() -> None:
     assert chain(opened(), warned()) == ["opened", "warned"]
+
+
+def calls(look: Callable[[], object]) -> int:
+    """How many functions are called, those of C with them."""
+    count = 0
+
+    def noted(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(noted)
+    try:
+        look()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def opened_and_routed(size: int) -> list[Event]:
+    """As many breakers as routes that could be because of each."""
+    names = [ProviderName(f"p{number}") for number in range(size)]
+    routes = [
+        UtteranceRouted(session=A, utterance=1, provider=name, reason=f"the breaker of {name} is open")
+        for name in names
+    ]
+    opening: list[Event] = [BreakerOpened(provider=name, reason="x", open_s=10) for name in names]
+    return [opened(), *opening, started(1), *routes, ended(1), final(1)]
+
+
+def asked_and_ended(size: int) -> list[Event]:
+    ends = [ended(number, EndpointReason.FINALIZE) for number in range(2, size + 2)]
+    return [opened(), *[FinalizeRequested(session=A)] * size, *ends, final(1)]
+
+
+@pytest.mark.parametrize("story", [opened_and_routed, asked_and_ended])
+def test_the_work_grows_with_the_journal_and_no_faster(story: Callable[[int], list[Event]]) -> None:
+    few, many = (calls(lambda facts=story(size): causes(*facts)) for size in (60, 240))
+    assert many < 4.5 * few
+
+
+def test_an_endless_chain_is_refused_by_name_before_it_is_gathered() -> None:
+    told = 0
+
+    def before() -> Iterator[Entry]:
+        nonlocal told
+        for seq in range(1, 100_000):
+            told = seq
+            yield Entry(seq, UtteranceRouted(session=A, utterance=1, provider=FAST, reason="x"))
+
+    with pytest.raises(BadRecording, match="more than 1000"):
+        why(Entry(100_000, final(1)), before())
+    assert told == MOST_CAUSES + 1
+    with pytest.raises(BadRecording, match="more than 1000"):
+        causes(
+            *(HotwordsReplaced(tenant=str(number), words=("x",)) for number in range(2 * MOST_CAUSES)),
+            started(1),
+            ended(1),
+            HotwordsMatched(session=A, utterance=1, replacements=(), before=heard("x")),
+            final(1),
+        )

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from asr_hub.access.grant import Grant, Scope
-from asr_hub.errors import Conflict, HubError, NotFound, Overloaded
+from asr_hub.errors import Conflict, HubError, NotFound, Overloaded, TooLarge
 from asr_hub.hub.hub import Hub
 from asr_hub.hub.names import Named, public_name
 from asr_hub.model import SessionId
@@ -44,6 +44,9 @@ from asr_hub.store.slices.sessions import Session, SessionClosed
 
 MOST_FOLLOWERS = 1000
 """Of the actions of live sessions, all together."""
+
+MOST_STATE_BYTES = 64 << 20
+"""Of an answer. That of a day of speech has a few megabytes."""
 
 KEPT_PASTS = 8
 """Of recordings, and of live sessions, that are looked at: the last."""
@@ -296,7 +299,14 @@ def _actions(ends: _Ends, entries: list[Entry], *, has_text: bool = True) -> Act
 
 
 def _state(at: int, state: State) -> bytes:
-    return written({"at": at, "state": dict(sorted(state.items()))})
+    parts: dict[str, msgspec.Raw] = {}
+    size = 0
+    for name, part in sorted(state.items()):
+        parts[name] = msgspec.Raw(written(part))
+        size += len(parts[name])
+        if size > MOST_STATE_BYTES:
+            raise TooLarge(f"the state after action {at} has more than {MOST_STATE_BYTES} bytes; look at the actions")
+    return msgspec.json.encode({"at": at, "state": parts})
 
 
 def _causes(target: Entry, before: Iterator[Entry]) -> CausesView:

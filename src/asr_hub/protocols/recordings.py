@@ -188,7 +188,7 @@ def _add_recording(api: APIRouter, recordings: RecordingsPort, door: DoorPort) -
 
 def _add_past_of_recordings(api: APIRouter, recordings: RecordingsPort, door: DoorPort) -> None:
     admin = [Depends(roaming(door, Scope.ADMIN))]
-    told_of = errors(400, 401, 403, 404, 429)
+    told_of = errors(400, 401, 403, 404, 413, 429)
 
     @api.get(
         "/v1/recordings/{name}/actions",
@@ -228,7 +228,7 @@ def _add_past_of_recordings(api: APIRouter, recordings: RecordingsPort, door: Do
 
 def _add_past_of_sessions(api: APIRouter, recordings: RecordingsPort, door: DoorPort) -> None:
     someone = Depends(admitted(door))
-    told_of = errors(400, 401, 403, 404, 429)
+    told_of = errors(400, 401, 403, 404, 413, 429)
 
     @api.get(
         "/v1/sessions/{session}/actions",

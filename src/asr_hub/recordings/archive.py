@@ -11,7 +11,17 @@ from typing import BinaryIO, cast
 
 from asr_hub.errors import TooLarge
 from asr_hub.recordings.files import PRIVATE
-from asr_hub.recordings.format import AUDIO, INDEX, JOURNAL, LONGEST_META, META, SHA256, BadRecording, Folder
+from asr_hub.recordings.format import (
+    AUDIO,
+    INDEX,
+    JOURNAL,
+    LARGEST_PIECE,
+    LONGEST_META,
+    META,
+    SHA256,
+    BadRecording,
+    Folder,
+)
 
 MOST_ENTRIES = 60_000
 """Of a zip: two days of audio have fewer pieces, and a zip without extensions has no more."""
@@ -19,7 +29,8 @@ MOST_ENTRIES = 60_000
 MOST_DIRECTORY_BYTES = 8 << 20
 """Of the list of them, which is read as a whole."""
 
-LARGEST_PIECE = 4 << 20
+LARGEST_JOURNAL = 256 << 20
+"""Of an hour there are a few megabytes. What is asked of a recording takes time and room as its journal does."""
 
 LARGEST_INDEX = 16 << 20
 
@@ -218,7 +229,7 @@ def _largest(name: str) -> int:
         return LONGEST_META
     if name == INDEX:
         return LARGEST_INDEX
-    return LARGEST_PIECE if name.startswith(f"{AUDIO}/") else 1 << 40
+    return LARGEST_JOURNAL if name == JOURNAL else LARGEST_PIECE
 
 
 def _is_known(name: str) -> bool:

@@ -6,13 +6,19 @@ Pure, and one pass over what came before. Facts do not name their causes; the ru
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from asr_hub.model import EndpointReason, ProviderName
+from asr_hub.recordings.format import BadRecording
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import Entry
 from asr_hub.store.slices import breakers, hotwords, providers, scores, sessions, system, transcripts
+
+MOST_CAUSES = 1000
+"""Of one fact: what a hub writes has a few dozen."""
 
 MOST_FAILURES = 16
 """Of one engine, before its breaker opened: the last."""
@@ -126,12 +132,18 @@ class Cause(NamedTuple):
 
 
 def why(target: Entry, before: Iterable[Entry]) -> list[Cause]:
-    """The facts that led to `target`, oldest first, and itself last. `before`: all that came before it, in order."""
+    """
+    The facts that led to `target`, oldest first, and itself last. `before`: all that came before it, in order.
+
+    Takes time and room as there are facts. Raises BadRecording where more than `MOST_CAUSES` led to it.
+    """
     seen = _Seen(target)
     for entry in before:
         seen.look(entry)
     found = {entry.seq: entry for entry in seen.causes()}
     found[target.seq] = target
+    if len(found) > MOST_CAUSES:
+        raise _endless(target)
     return [Cause(seq, LINKS[type(entry.event)], entry.event) for seq, entry in sorted(found.items())]
 
 
@@ -151,7 +163,7 @@ class _Seen:
         """Who set each thing that the session hears with now"""
         self._awake: Entry | None = None
         self._waits = False
-        self._asked: list[Entry] = []
+        self._asked: deque[Entry] = deque()
         """Each `finalize` that no utterance ended for yet"""
         self._own: list[Entry] = []
         """What happened to the utterance"""
@@ -207,6 +219,8 @@ class _Seen:
             # What the former engine guessed is no beginning of what the next one says.
             self._partial = None
         self._own.append(entry)
+        if len(self._own) > MOST_CAUSES:
+            raise _endless(self._target)
 
     def _look_at_session(self, entry: Entry) -> None:
         match entry.event:
@@ -256,8 +270,9 @@ class _Seen:
         match event.reason:
             case EndpointReason.FINALIZE if self._asked:
                 if not self._waits:
-                    return self._asked.pop(0)
-                asked, self._asked = self._asked[-1], []
+                    return self._asked.popleft()
+                asked = self._asked[-1]
+                self._asked.clear()
                 return asked
             case EndpointReason.CLOSE:
                 return self._last.get(sessions.CloseRequested)
@@ -329,10 +344,8 @@ class _Seen:
     def _opened_breakers(self, event: Event, happened: list[Entry]) -> list[Entry]:
         """Those of which a route says that they are why."""
         routes = [entry.event for entry in happened] + [event]
-        reasons = [it.reason for it in routes if isinstance(it, transcripts.UtteranceRouted)]
-        return [
-            entry for name, entry in self._breakers.items() if any(reason.endswith(_open(name)) for reason in reasons)
-        ]
+        named = {_broken(it.reason) for it in routes if isinstance(it, transcripts.UtteranceRouted)}
+        return [entry for name, entry in self._breakers.items() if name in named]
 
     def _of_the_provider(self, event: Event) -> list[Entry]:
         name = _provider_of(event)
@@ -361,6 +374,9 @@ _READINGS = (
 """They go on from what was heard before."""
 
 _ELSEWHERE = (transcripts.UtteranceRouted, transcripts.UtteranceHandedOn, scores.HedgeWon)
+
+
+_OPEN = re.compile(r"the breaker of (.+) is open$")
 
 
 def _utterance_of(event: Event) -> int | None:
@@ -395,5 +411,11 @@ def _heard_by(event: Event, own: list[Entry]) -> ProviderName | None:
     return None
 
 
-def _open(name: ProviderName) -> str:
-    return f"the breaker of {name} is open"
+def _broken(reason: str) -> ProviderName | None:
+    """Whose breaker it is that a route avoids."""
+    found = _OPEN.search(reason)
+    return None if found is None else ProviderName(found[1])
+
+
+def _endless(target: Entry) -> BadRecording:
+    return BadRecording(f"more than {MOST_CAUSES} actions led to action {target.seq}: no hub wrote this recording")

@@ -38,6 +38,9 @@ PIECE_S = 4.0
 
 SAMPLE_BYTES = 2
 
+LARGEST_PIECE = 4 << 20
+"""Bytes of audio"""
+
 LONGEST_LINE = 16 << 20
 """Bytes: a header that goes on from a thousand utterances has room in it."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 from msgspec.structs import replace
 
 from asr_hub.errors import NotFound
 from asr_hub.model import SessionId
 from asr_hub.recordings.format import (
+    LARGEST_PIECE,
     SAMPLE_BYTES,
     BadRecording,
     Folder,
@@ -24,21 +25,21 @@ from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import CorruptJournal, Entry
 from asr_hub.store.root import ROOT
 from asr_hub.store.slice import IllegalMove, State
-from asr_hub.store.slices.breakers import AttemptFailed, select_breakers
-from asr_hub.store.slices.hotwords import select_tenants
+from asr_hub.store.slices.breakers import AttemptFailed, breakers
+from asr_hub.store.slices.hotwords import hotwords
 from asr_hub.store.slices.jobs import select_jobs
-from asr_hub.store.slices.providers import select_providers
+from asr_hub.store.slices.providers import providers
+from asr_hub.store.slices.scores import scores
 from asr_hub.store.slices.sessions import select_sessions
+from asr_hub.store.slices.transcripts import transcripts
 
-MOST_FACTS = 1_000_000
+MOST_FACTS = 500_000
+"""A day in which somebody always speaks has fewer."""
 
 MOST_RECORDS = 1000
-"""Providers, breakers, or utterances that wait for a final, in one state: real hubs have a few."""
+"""Of a kind, in one state: real hubs have a few; utterances they have so many."""
 
 MOST_SAMPLES = 48 * 3600 * 16_000
-
-LARGEST_PIECE = 4 << 20
-"""Bytes"""
 
 LOWEST_RATE = 1_000
 HIGHEST_RATE = 16_000
@@ -145,25 +146,22 @@ def _bounded(states: Iterator[tuple[Entry, State]]) -> Iterator[tuple[Entry, Sta
 def _check_begin(state: State, session: SessionId) -> None:
     if any(record.id != session for record in select_sessions(state)) or select_jobs(state):
         raise BadRecording("the state that it goes on from is not that of one session")
-    if set(_sessions_of_transcripts(state)) - {session}:
+    if set(transcripts.part(state)) - {session}:
         raise BadRecording("the state that it goes on from has the words of other sessions")
     _check_size(state)
 
 
-def _sessions_of_transcripts(state: State) -> Iterable[SessionId]:
-    found: Iterable[SessionId] = state["transcripts"]
-    return found
-
-
 def _check_size(state: State) -> None:
-    record = next(iter(select_sessions(state)), None)
-    counts: tuple[Callable[[], int], ...] = (
-        lambda: sum(1 for _ in select_providers(state)),
-        lambda: sum(1 for _ in select_breakers(state)),
-        lambda: len(select_tenants(state)),
-        lambda: len(record.pending) if record is not None else 0,
-    )
-    if any(count() > MOST_RECORDS for count in counts):
+    kinds: list[Sized] = [
+        providers.part(state),
+        breakers.part(state),
+        hotwords.part(state).tenants,
+        scores.part(state).providers,
+        scores.part(state).pairs,
+        *(record.pending for record in select_sessions(state)),
+        *(transcript.utterances for transcript in transcripts.part(state).values()),
+    ]
+    if any(len(kind) > MOST_RECORDS for kind in kinds):
         raise BadRecording(f"a state of it has more than {MOST_RECORDS} records of a kind; no hub has so many")
 
 
