@@ -23,6 +23,12 @@ export interface MicrophoneOptions {
   onError?: (error: Error) => void;
 }
 
+/**
+ * Milliseconds that the audio thread still runs with nothing connected. Chromium never forgets the nodes of a context that
+ * is closed before the thread came to know of it.
+ */
+const QUIET = 500;
+
 /** Runs in the audio thread: mixes the channels down and hands over blocks. Without imports, as it becomes a text. */
 const WORKLET = `
 registerProcessor("asr-hub-microphone", class extends AudioWorkletProcessor {
@@ -116,19 +122,19 @@ export class Microphone {
       this.#isStopped = true;
       await this.#last();
       this.#take(this.resampler.flush());
-      await this.#release();
+      this.#release();
     }
     await this.#tail;
   }
 
   /** A node whose port is listened to is never forgotten, nor is a source that is connected. */
-  #release(): Promise<void> {
+  #release(): void {
     this.stream.getTracks().forEach((track) => track.stop());
     this.#source?.disconnect();
     this.node.disconnect();
     this.node.port.onmessage = null;
     this.node.port.close();
-    return this.context.close();
+    setTimeout(() => void this.context.close(), QUIET);
   }
 
   #begin(): void {
@@ -190,7 +196,7 @@ export class Microphone {
   #fail(error: Error): void {
     if (!this.#isStopped) {
       this.#isStopped = true;
-      void this.#release();
+      this.#release();
       this.options.onError?.(error);
     }
   }

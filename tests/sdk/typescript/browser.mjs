@@ -3,6 +3,8 @@
 //     presses the page's button while the clip is spoken, and again when the hub has taken so many samples
 //   node browser.mjs CHROMIUM PAGE open HUB KEY
 //     opens sessions from a script of the page, with the key and with a wrong one
+//   node browser.mjs CHROMIUM PAGE hear CLIP.wav TIMES
+//     opens the microphone and stops it so many times; tells what is left of them in the browser
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -78,11 +80,53 @@ async function open(page, hub, key) {
   );
 }
 
+async function hear(page, times) {
+  await page.goto(url);
+  const seconds = await page.evaluate(async (times) => {
+    const { Microphone } = await import("/dist/index.js");
+    let samples = 0;
+    for (let time = 0; time < times; time += 1) {
+      let isHeard;
+      const heard = new Promise((resolve) => (isHeard = resolve));
+      const sink = {
+        send: async ({ length }) => {
+          samples += length;
+          isHeard();
+        },
+      };
+      const microphone = await Microphone.open(sink, { blockMs: 20 });
+      await heard;
+      await microphone.stop();
+    }
+    return samples / 16_000;
+  }, times);
+  const devtools = await context.newCDPSession(page);
+  await devtools.send("Performance.enable");
+  let left = Infinity;
+  for (const end = Date.now() + 10_000; left > 0 && Date.now() < end; ) {
+    await devtools.send("HeapProfiler.collectGarbage");
+    const { metrics } = await devtools.send("Performance.getMetrics");
+    left = metrics.find(({ name }) => name === "AudioHandlers").value;
+  }
+  return { seconds, left };
+}
+
+async function acted(page) {
+  switch (what) {
+    case "speak":
+      return speak(page, Number(rest[1]));
+    case "hear":
+      return hear(page, Number(rest[1]));
+    default:
+      return open(page, ...rest);
+  }
+}
+
 try {
   const page = context.pages()[0] ?? (await context.newPage());
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
-  const told = what === "speak" ? await speak(page, Number(rest[1])) : await open(page, ...rest);
+  const told = await acted(page);
   console.log(JSON.stringify({ ...told, faults }));
 } finally {
   await context.close();

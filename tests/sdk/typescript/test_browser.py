@@ -103,3 +103,11 @@ async def test_a_page_brings_its_key_and_a_wrong_one_is_refused(sdk: Path) -> No
         # A browser does not say to a page why a WebSocket was refused.
         assert wrong_by_socket["error"] == "ConnectionFailed"
         assert (wrong_by_http["error"], wrong_by_http["code"]) == ("HubError", "unauthorized")
+
+
+@needs_chromium
+async def test_a_microphone_that_is_stopped_leaves_nothing_in_the_browser(sdk: Path, clip: Path) -> None:
+    with pages(sdk) as site:
+        told = await browse(f"{site}/examples/browser.html", "hear", str(clip), "6")
+    assert told["seconds"] > 6 * 0.02
+    assert told["left"] == 0
