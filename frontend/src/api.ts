@@ -23,6 +23,9 @@ type AskForKey = (isWrong: boolean) => Promise<string | null>;
 
 const KEY = "asr-hub-key";
 
+/** Milliseconds, at least, after a failure that passes. */
+const AGAIN = 2_000;
+
 let askForKey: AskForKey | undefined;
 /** All requests that meet a closed door wait for the same answer. */
 let asking: Promise<string | undefined> | undefined;
@@ -172,4 +175,12 @@ async function refusal(response: Response): Promise<ApiError> {
 /** What to show a person for any failure. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Milliseconds after which a hub that was away, or that has too much to do, is asked again; undefined where it refused for good. */
+export function waitAfter(error: unknown): number | undefined {
+  if (!(error instanceof ApiError) || !(error.isRetryable || error.status === 0 || error.status >= 500)) {
+    return undefined;
+  }
+  return Math.min(60_000, Math.max(AGAIN, (error.retryAfter ?? 0) * 1000));
 }

@@ -2,7 +2,8 @@
 
 import { EventParser, type ServerEvent } from "asr-hub-client/events";
 
-import { ApiError, request } from "./api.js";
+import { ApiError, request, waitAfter } from "./api.js";
+import { pause } from "./repeat.js";
 
 export type { ServerEvent };
 
@@ -41,7 +42,7 @@ export async function* events(path: string, options: EventOptions): AsyncGenerat
       if (isAborted(signal)) {
         return;
       }
-      if (error instanceof ApiError && !(error.isRetryable || error.status === 0 || error.status >= 500)) {
+      if (error instanceof ApiError && waitAfter(error) === undefined) {
         throw error;
       }
     }
@@ -87,16 +88,4 @@ async function* connection(
 /** Asked anew each time: it changes while one waits. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
-}
-
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -4,6 +4,7 @@ import { base, json, key } from "./api.js";
 import { common } from "./i18n/common.js";
 import { LANGUAGES } from "./i18n/dictionary.js";
 import { useText } from "./i18n/text.js";
+import { repeat } from "./repeat.js";
 import { href, type Route } from "./router.js";
 import { useDispatch, useSelector } from "./store/hooks.js";
 import { healthRead, hubAway } from "./store/hub.js";
@@ -46,17 +47,12 @@ function Health() {
   const dispatch = useDispatch();
   const { health, isAway } = useSelector((state) => state.hub);
   useEffect(() => {
-    const look = (): void => {
-      if (!document.hidden) {
-        json<Parameters<typeof healthRead>[0]>("/health").then(
-          (read) => dispatch(healthRead(read)),
-          () => dispatch(hubAway()),
-        );
-      }
+    const abort = new AbortController();
+    const look = async (): Promise<void> => {
+      dispatch(healthRead(await json<Parameters<typeof healthRead>[0]>("/health", { signal: abort.signal })));
     };
-    look();
-    const timer = setInterval(look, EVERY);
-    return () => clearInterval(timer);
+    void repeat(look, { signal: abort.signal, every: EVERY, onFailure: () => dispatch(hubAway()) });
+    return () => abort.abort();
   }, [dispatch]);
   const [kind, text] = summary();
   return (

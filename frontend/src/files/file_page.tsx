@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from "react";
 import { ApiError, messageOf } from "../api.js";
 import { files as texts } from "../i18n/files.js";
 import { useLocale, useText } from "../i18n/text.js";
+import { repeat } from "../repeat.js";
 import { go, href } from "../router.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import { noticed } from "../store/notices.js";
@@ -106,24 +107,28 @@ function useResult(id: string) {
   const reload = useCallback(() => setTurn((before) => before + 1), []);
   useEffect(() => {
     const abort = new AbortController();
+    const { signal } = abort;
     const watch = new JobWatch(dispatch, reload);
-    readResult(dispatch, id, abort.signal).then(
-      (read) => {
-        dispatch(taskRead({ task: asTask(read), isNew: true }));
-        setResult(read);
-        setTrouble(undefined);
-        if (!isOver(read.status) && !abort.signal.aborted) {
-          watch.want([id]);
-        }
-      },
-      (error: unknown) => {
-        if (error instanceof ApiError && error.code === "unknown-job") {
-          setGone(true);
-        } else if (!abort.signal.aborted) {
-          setTrouble(messageOf(error));
-        }
-      },
-    );
+    const ask = async (): Promise<void> => {
+      const read = await readResult(dispatch, id, signal);
+      if (signal.aborted) {
+        return;
+      }
+      dispatch(taskRead({ task: asTask(read), isNew: true }));
+      setResult(read);
+      setTrouble(undefined);
+      if (!isOver(read.status)) {
+        watch.want([id]);
+      }
+    };
+    const onFailure = (error: unknown): void => {
+      if (error instanceof ApiError && error.code === "unknown-job") {
+        setGone(true);
+      } else {
+        setTrouble(messageOf(error));
+      }
+    };
+    void repeat(ask, { signal, onFailure });
     return () => {
       abort.abort();
       watch.close();

@@ -1,8 +1,9 @@
 import { useEffect, useMemo, useState } from "react";
 
-import { messageOf } from "../api.js";
+import { key, messageOf } from "../api.js";
 import { files as texts } from "../i18n/files.js";
 import { useLocale, useText } from "../i18n/text.js";
+import { pause, repeat } from "../repeat.js";
 import { href } from "../router.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import { noticed } from "../store/notices.js";
@@ -30,30 +31,40 @@ export function HistoryCard() {
   const rows = useMemo(() => order.flatMap((id) => tasks[id] ?? []), [order, tasks]);
   useWatch(rows);
 
+  // Of this filter: what was asked for another is not wanted any more.
+  const [asked, setAsked] = useState<AbortController>();
   useEffect(() => {
     const abort = new AbortController();
-    const timer = setTimeout(() => {
-      setLoading(true);
-      readHistory(dispatch, filter, null, abort.signal)
-        .then(() => setTrouble(undefined))
-        .catch((error: unknown) => {
-          if (!abort.signal.aborted) {
-            setTrouble(messageOf(error));
-          }
-        })
-        .finally(() => setLoading(false));
-    }, turn === 0 && filter === NO_FILTER ? 0 : QUIET);
-    return () => {
-      clearTimeout(timer);
-      abort.abort();
+    const { signal } = abort;
+    const ask = async (): Promise<void> => {
+      await readHistory(dispatch, filter, null, signal);
+      if (!signal.aborted) {
+        setTrouble(undefined);
+        setLoading(false);
+      }
     };
+    const onFailure = (error: unknown): void => {
+      setTrouble(messageOf(error));
+      setLoading(false);
+    };
+    setAsked(abort);
+    setLoading(true);
+    const quiet = turn === 0 && filter === NO_FILTER ? 0 : QUIET;
+    void pause(quiet, signal).then(() => repeat(ask, { signal, onFailure }));
+    return () => abort.abort();
   }, [dispatch, filter, turn]);
 
-  const more = (): void => {
+  const more = async (): Promise<void> => {
+    const signal = asked?.signal ?? AbortSignal.abort();
     setLoading(true);
-    readHistory(dispatch, filter, next, new AbortController().signal)
-      .catch((error: unknown) => dispatch(noticed("error", messageOf(error))))
-      .finally(() => setLoading(false));
+    try {
+      await readHistory(dispatch, filter, next, signal);
+    } catch (error) {
+      if (!signal.aborted) {
+        dispatch(noticed("error", messageOf(error)));
+      }
+    }
+    setLoading((before) => before && signal.aborted);
   };
   const isFiltered = filter.state !== "" || filter.text !== "" || filter.since !== "" || filter.until !== "";
   const [waiting, working] = [sum(queue?.queued), sum(queue?.processing)];
@@ -82,7 +93,7 @@ export function HistoryCard() {
         <div className="files-foot">
           <small>{t("shown", { count: rows.length, total })}</small>
           {next !== null && (
-            <Button disabled={isLoading} onClick={more}>
+            <Button disabled={isLoading} onClick={() => void more()}>
               {t("more")}
             </Button>
           )}
@@ -160,7 +171,8 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (change: Part
       />
       <Field label={t("since")} type="date" value={filter.since} onChange={(event) => onChange({ since: event.target.value })} />
       <Field label={t("until")} type="date" value={filter.until} onChange={(event) => onChange({ until: event.target.value })} />
-      <Switch label={t("everybody")} isOn={filter.isAll} onSwitch={(isAll) => onChange({ isAll })} />
+      {/* Without a key there is nobody else. */}
+      {key() !== undefined && <Switch label={t("everybody")} isOn={filter.isAll} onSwitch={(isAll) => onChange({ isAll })} />}
     </div>
   );
 }

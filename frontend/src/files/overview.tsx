@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import { ApiError, json, messageOf } from "../api.js";
 import { files as texts } from "../i18n/files.js";
 import { useText } from "../i18n/text.js";
+import { repeat } from "../repeat.js";
 import { Card, Trouble } from "../ui/index.js";
 import type { Formats, Model } from "./answers.js";
 import { Drop } from "./drop.js";
@@ -18,12 +19,19 @@ export function Overview() {
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     const abort = new AbortController();
-    ask(abort.signal).then(setOffer, (error: unknown) => {
-      if (!abort.signal.aborted) {
-        const isOff = error instanceof ApiError && error.code === "jobs-unavailable";
-        setOffer(isOff ? { off: error.message } : { trouble: messageOf(error) });
+    const { signal } = abort;
+    const look = async (): Promise<void> => {
+      try {
+        setOffer(await ask(signal));
+      } catch (error) {
+        // Whoever runs the hub has to do something first.
+        if (!(error instanceof ApiError && error.code === "jobs-unavailable")) {
+          throw error;
+        }
+        setOffer({ off: error.message });
       }
-    });
+    };
+    void repeat(look, { signal, onFailure: (error) => setOffer({ trouble: messageOf(error) }) });
     return () => abort.abort();
   }, [turn]);
   return (

@@ -63,10 +63,12 @@ describe("files", () => {
     expect(state.tasks["a"]).toMatchObject({ status: "done", progress: 100, duration: 9, started_at: 7, finished_at: 7, estimated_wait: null });
   });
 
-  it("forget a job that somebody deleted", () => {
+  it("forget a job that somebody deleted, once, however often it is told", () => {
     const error = { code: "deleted", message: "gone" };
-    const state = [historyRead(page([task("a"), task("b")])), jobFact(message("a", { status: "failed", error }))].reduce(files.reducer, START);
+    const told = [jobForgotten({ id: "a" }), jobFact(message("a", { status: "failed", error }))];
+    const state = [historyRead(page([task("a"), task("b")])), ...told].reduce(files.reducer, START);
     expect(state.order).toEqual(["b"]);
+    expect(state.total).toBe(8);
     expect(jobFact(message("a", { status: "failed", error })).type).toBe(jobForgotten.type);
   });
 

@@ -152,9 +152,9 @@ export const files = createSlice({
   extraReducers: (builder) => {
     builder
       .addCase(jobForgotten, (state, { payload }) => {
+        state.total -= payload.id in state.tasks ? 1 : 0;
         state.order = state.order.filter((id) => id !== payload.id);
         state.tasks = Object.fromEntries(Object.entries(state.tasks).filter(([id]) => id !== payload.id));
-        state.total = Math.max(0, state.total - 1);
       })
       .addMatcher(isOfJob, (state, { payload }) => {
         const task = state.tasks[payload.id];

@@ -3,9 +3,10 @@ import { useCallback, useEffect, useState } from "react";
 import { json, messageOf } from "../api.js";
 import { hub as texts } from "../i18n/hub.js";
 import { useText } from "../i18n/text.js";
+import { repeat } from "../repeat.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import { noticed } from "../store/notices.js";
-import { Badge, Button, Card, Field, Row, Select, Trouble } from "../ui/index.js";
+import { Badge, Button, Card, Field, Row, Select, Trouble, useResource } from "../ui/index.js";
 import { faults, isSame, type Line, MAX_WORDS, wire, type Wire } from "./hotwords.js";
 import { HotwordLines } from "./hotword_lines.js";
 import { hotwordsRead, hotwordsWritten } from "./slice.js";
@@ -17,19 +18,13 @@ export function Hotwords() {
   const t = useText(texts);
   const dispatch = useDispatch();
   const [of, setOf] = useState("");
-  const [tenants, setTenants] = useState<string[]>([]);
+  const { data: told, reload: reloadTenants } = useResource<{ tenants: string[] }>("/v1/hotwords-of");
+  const tenants = told?.tenants ?? [];
   const [named, setNamed] = useState("");
   const [isBusy, setBusy] = useState(false);
   const all = useSelector((state) => state.operation?.hotwords);
   const lists = all?.[of];
   const { trouble, reload } = useWords(of);
-  useEffect(() => {
-    json<{ tenants: string[] }>("/v1/hotwords-of").then(
-      (read) => setTenants(read.tenants),
-      // That they are not told says the list itself.
-      () => undefined,
-    );
-  }, []);
   const draft = lists?.draft ?? NONE;
   const wrong = faults(draft);
   const isDirty = lists !== undefined && !isSame(lists.draft, lists.saved);
@@ -43,9 +38,7 @@ export function Hotwords() {
         (read) => {
           dispatch(hotwordsRead({ of, words: read.hotwords, isSaved: true }));
           dispatch(noticed("good", t("hotwordsSaved")));
-          if (of !== "") {
-            setTenants((before) => [...new Set([...before, of])].sort());
-          }
+          reloadTenants();
         },
         (error: unknown) => dispatch(noticed("error", messageOf(error))),
       )
@@ -102,17 +95,15 @@ function useWords(of: string): { trouble: string | undefined; reload: () => void
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     const abort = new AbortController();
-    json<{ hotwords: Wire[] }>(path(of), { signal: abort.signal }).then(
-      (read) => {
+    const { signal } = abort;
+    const ask = async (): Promise<void> => {
+      const { hotwords } = await json<{ hotwords: Wire[] }>(path(of), { signal });
+      if (!signal.aborted) {
         setTrouble(undefined);
-        dispatch(hotwordsRead({ of, words: read.hotwords }));
-      },
-      (error: unknown) => {
-        if (!abort.signal.aborted) {
-          setTrouble(messageOf(error));
-        }
-      },
-    );
+        dispatch(hotwordsRead({ of, words: hotwords }));
+      }
+    };
+    void repeat(ask, { signal, onFailure: (error) => setTrouble(messageOf(error)) });
     return () => abort.abort();
   }, [dispatch, of, turn]);
   return { trouble, reload: useCallback(() => setTurn((before) => before + 1), []) };

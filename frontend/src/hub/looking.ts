@@ -3,6 +3,7 @@
 import { useEffect } from "react";
 
 import { ApiError, json, messageOf, onKeyGiven } from "../api.js";
+import { repeat } from "../repeat.js";
 import { useDispatch } from "../store/hooks.js";
 import type { Dispatch } from "../store/store.js";
 import type { Engine, JobStats, LiveSession } from "./answers.js";
@@ -17,57 +18,32 @@ export function useLooking(): void {
   }, [dispatch]);
 }
 
-/** One look after the other, never two at once. Whoever makes one closes it. */
+/** Whoever makes one closes it. */
 class Looking {
   readonly #abort = new AbortController();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isLooking = false;
   /** What was refused for good is not asked for again. */
   readonly #refused = new Set<string>();
   readonly #deafen = onKeyGiven(() => this.#refused.clear());
 
   constructor(private readonly dispatch: Dispatch) {
-    document.addEventListener("visibilitychange", this.#look);
-    this.#look();
+    const { signal } = this.#abort;
+    void repeat(() => this.#once(signal), { signal, every: EVERY, onFailure: (error) => dispatch(lookFailed(messageOf(error))) });
   }
 
   close(): void {
     this.#deafen();
-    document.removeEventListener("visibilitychange", this.#look);
-    clearTimeout(this.#timer);
     this.#abort.abort();
   }
 
-  readonly #look = (): void => {
-    if (document.hidden || this.#isLooking || this.#abort.signal.aborted) {
-      return;
-    }
-    clearTimeout(this.#timer);
-    this.#isLooking = true;
-    void this.#once().finally(() => {
-      this.#isLooking = false;
-      if (!this.#abort.signal.aborted) {
-        this.#timer = setTimeout(this.#look, EVERY);
-      }
-    });
-  };
-
-  async #once(): Promise<void> {
-    const { signal } = this.#abort;
-    try {
-      const [health, engines, sessions, stats] = await Promise.all([
-        json<{ sessions: number }>("/health", { signal }),
-        json<Engine[]>("/v1/providers", { signal }),
-        this.#ifAllowed<LiveSession[]>("/v1/sessions"),
-        this.#ifAllowed<JobStats>("/api/v1/stats"),
-      ]);
-      if (!signal.aborted) {
-        this.dispatch(looked({ at: Date.now(), engines, sessions, count: health.sessions, stats }));
-      }
-    } catch (error) {
-      if (!signal.aborted) {
-        this.dispatch(lookFailed(messageOf(error)));
-      }
+  async #once(signal: AbortSignal): Promise<void> {
+    const [health, engines, sessions, stats] = await Promise.all([
+      json<{ sessions: number }>("/health", { signal }),
+      json<Engine[]>("/v1/providers", { signal }),
+      this.#ifAllowed<LiveSession[]>("/v1/sessions"),
+      this.#ifAllowed<JobStats>("/api/v1/stats"),
+    ]);
+    if (!signal.aborted) {
+      this.dispatch(looked({ at: Date.now(), engines, sessions, count: health.sessions, stats }));
     }
   }
 

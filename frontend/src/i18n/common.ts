@@ -35,6 +35,7 @@ export const common = dictionary({
     unreachable: "The hub does not answer. Is it running?",
     viewFailed: "This view could not be shown.",
     notices: "Notices",
+    showAll: "Show all {count}",
   },
   zh: {
     skip: "跳到内容",
@@ -70,5 +71,6 @@ export const common = dictionary({
     unreachable: "中枢没有应答。它在运行吗？",
     viewFailed: "无法显示此视图。",
     notices: "通知",
+    showAll: "显示全部 {count} 个",
   },
 });

@@ -28,3 +28,8 @@ test("values fill the holes of a text, and a hole without one stays", () => {
   expect(fill("{count} of {max}", { count: 2 })).toBe("2 of {max}");
   expect(translator({ en: { hi: "Hi {name}" }, zh: { hi: "{name}，你好" } }, "zh")("hi", { name: "Li" })).toBe("Li，你好");
 });
+
+test("a word stands in the number of its value", () => {
+  const text = "{count} {count|action|actions}";
+  expect([1, 0, 2].map((count) => fill(text, { count }))).toEqual(["1 action", "0 actions", "2 actions"]);
+});

@@ -19,9 +19,16 @@ export function dictionary<Key extends string>(texts: {
   return texts;
 }
 
-/** `{name}` in a text is replaced by the value of that name; a name without a value stays as it is. */
+/**
+ * `{name}` in a text is replaced by the value of that name, and `{name|word|words}` by the one word or the other: the first
+ * is for the value 1. A name without a value stays as it is.
+ */
 export function fill(text: string, values: Values = {}): string {
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^|}]*))?\}/g, (whole: string, name: string, one?: string, many?: string) => {
+    const value = values[name];
+    const word = value === 1 ? one : many;
+    return value === undefined ? whole : (word ?? String(value));
+  });
 }
 
 export function translator<Key extends string>(texts: Dictionary<Key>, language: Language): Translate<Key> {

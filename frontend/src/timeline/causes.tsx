@@ -6,7 +6,7 @@ import { useDispatch, useSelector } from "../store/hooks.js";
 import { Card, clock } from "../ui/index.js";
 import { rowAt } from "./column.js";
 import { linkKey } from "./links.js";
-import { moved, placeOf } from "./slice.js";
+import { moved, numberAt, placeOf } from "./slice.js";
 import { useTimeline } from "./use.js";
 
 export function Causes() {
@@ -51,10 +51,9 @@ export function Causes() {
 /** Whether what is shown is of another place than where one stands now. */
 export function useIsBusy(): boolean {
   return useSelector(({ timeline }) => {
-    if (timeline?.look == null) {
-      return true;
+    if (timeline?.lookError !== null) {
+      return false;
     }
-    const seq = timeline.place === 0 ? timeline.first : rowAt(timeline.rows, timeline.place - 1)?.seq;
-    return timeline.look.at !== seq && timeline.lookError === null;
+    return timeline.look?.at !== numberAt(timeline, timeline.place);
   });
 }

@@ -1,15 +1,16 @@
 /** One timeline, with all that is to be seen of the place where one stands. */
 
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 
 import { timeline as texts } from "../i18n/timeline.js";
 import { useText } from "../i18n/text.js";
 import { href } from "../router.js";
 import { useDispatch } from "../store/hooks.js";
 import { store } from "../store/store.js";
+import { publicName } from "../watch/names.js";
 import { Badge, Card, clock, Empty, Row, Trouble, useResource } from "../ui/index.js";
 import { Actions } from "./actions.js";
-import { pathOf, type RecordingView, type Source } from "./answers.js";
+import { linkTo, pathOf, type RecordingsAnswer, type RecordingView, type Source } from "./answers.js";
 import { Causes } from "./causes.js";
 import { Download } from "./recordings.js";
 import { Ruler } from "./ruler.js";
@@ -32,14 +33,14 @@ export function Past({ of, name }: Source) {
     return (
       <>
         <Head of={of} name={name} recording={recording} />
-        <Troubles />
+        <Troubles of={of} name={name} />
       </>
     );
   }
   return (
     <>
       <Head of={of} name={name} recording={recording} />
-      <Troubles />
+      <Troubles of={of} name={name} />
       {isEmpty ? (
         <Empty title={t("noActions")}>
           <p>{t("noActionsLead")}</p>
@@ -70,6 +71,7 @@ function Head({ of, name, recording }: Source & { recording: RecordingView | und
   const isOver = useTimeline(({ reading }) => reading === "over");
   const count = useTimeline(({ rows }) => rows.length);
   const isReading = useTimeline(({ reading, error }) => reading === "reading" && error === null);
+  const isKnown = useTimeline(({ rows, error }) => rows.length > 0 || error === null);
   return (
     <header className="timeline-head">
       <div>
@@ -77,10 +79,10 @@ function Head({ of, name, recording }: Source & { recording: RecordingView | und
         <h1>
           {of === "sessions"
             ? t("liveSession", { name: name.length > 14 ? `${name.slice(0, 12)}…` : name })
-            : t("recordingOf", { name: recording?.session ?? "…" })}
+            : t("recordingOf", { name: recording?.session ?? name })}
         </h1>
         <p className="timeline-facts" role="status" aria-busy={isReading}>
-          {isReading ? t("reading", { count }) : t("actions", { count })}
+          {isReading ? t("reading", { count }) : isKnown ? t("actions", { count }) : null}
           {of === "sessions" && isOver && <Badge kind="warning">{t("over")}</Badge>}
           {recording?.why_ended != null && <Badge>{t("ended", { why: recording.why_ended })}</Badge>}
           {recording !== undefined && recording.lost_audio_ms > 0 && (
@@ -96,18 +98,52 @@ function Head({ of, name, recording }: Source & { recording: RecordingView | und
   );
 }
 
-function Troubles() {
+function Troubles({ of, name }: Source) {
   const t = useText(texts);
   const error = useTimeline((timeline) => timeline.error);
   const isCut = useTimeline((timeline) => timeline.isCut);
   const hasText = useTimeline((timeline) => timeline.hasText);
   const count = useTimeline(({ rows }) => rows.length);
+  const isOver = useTimeline(({ reading }) => reading === "over");
+  if (error?.isGone === true) {
+    const [title, lead] = of === "sessions" ? (["goneSession", "goneSessionLead"] as const) : (["goneRecording", "goneRecordingLead"] as const);
+    return (
+      <Empty title={t(title)}>
+        <p>{t(lead)}</p>
+      </Empty>
+    );
+  }
   return (
     <>
-      {error !== null && <Trouble text={error} />}
+      {error !== null && <Trouble text={error.message} />}
+      {of === "sessions" && isOver && <Over name={name} />}
       {isCut && <p className="timeline-note">{t("cut", { count })}</p>}
       {!hasText && <p className="timeline-note">{t("wordsHidden")}</p>}
     </>
+  );
+}
+
+/** A session that was closed while one looked: where to go on. */
+function Over({ name }: { name: string }) {
+  const t = useText(texts);
+  const { data } = useResource<RecordingsAnswer>("/v1/recordings");
+  const [known, know] = useState<string | null>(null);
+  useEffect(() => {
+    let isCurrent = true;
+    void publicName(name).then((found) => {
+      if (isCurrent) {
+        know(found);
+      }
+    });
+    return () => {
+      isCurrent = false;
+    };
+  }, [name]);
+  const recording = data?.recordings.find(({ session }) => session === name || session === known);
+  return (
+    <p className="timeline-note">
+      {t("overLead")} {recording && <a href={linkTo("recordings", recording.name)}>{t("toRecording")}</a>}
+    </p>
   );
 }
 

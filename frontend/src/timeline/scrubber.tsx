@@ -1,6 +1,6 @@
 /** Where one stands, and how to go elsewhere. */
 
-import { type ChangeEvent, type KeyboardEvent, useId } from "react";
+import { type ChangeEvent, type KeyboardEvent, useId, useState } from "react";
 
 import { timeline as texts } from "../i18n/timeline.js";
 import { useText } from "../i18n/text.js";
@@ -73,15 +73,18 @@ function ByNumber({ seq, onNumber }: { seq: number; onNumber: (seq: number) => v
   const t = useText(texts);
   const id = useId();
   const last = useTimeline((timeline) => numberAt(timeline, timeline.rows.length));
-  const typed = (event: ChangeEvent<HTMLInputElement>): void => {
-    if (event.target.value !== "") {
-      onNumber(Number(event.target.value));
+  // Where numbers are missing one stands at another than was typed, and more digits may follow.
+  const [typed, type] = useState<string>();
+  const changed = ({ target: { value } }: ChangeEvent<HTMLInputElement>): void => {
+    type(value);
+    if (value !== "") {
+      onNumber(Number(value));
     }
   };
   return (
     <div className="timeline-number">
       <label htmlFor={id}>{t("number")}</label>
-      <input id={id} className="input" type="number" min={0} max={last} value={seq} onChange={typed} />
+      <input id={id} className="input" type="number" min={0} max={last} value={typed ?? seq} onChange={changed} onBlur={() => type(undefined)} />
       <small>{t("of", { count: last })}</small>
     </div>
   );

@@ -55,7 +55,7 @@ describe("a timeline that is read", () => {
   });
 
   it("keeps why it could not be read", () => {
-    expect(reduce(undefined, failed("gone")).error).toBe("gone");
+    expect(reduce(undefined, failed({ message: "no", isGone: false })).error?.message).toBe("no");
   });
 });
 

@@ -23,6 +23,12 @@ export interface Look {
   causes: readonly Cause[];
 }
 
+export interface Failure {
+  message: string;
+  /** It is not there, or not any more. */
+  isGone: boolean;
+}
+
 export interface Timeline {
   source: Source | null;
   /** The oldest number that a state is told of. */
@@ -33,7 +39,7 @@ export interface Timeline {
   reading: "reading" | "whole" | "over";
   /** There are more actions than are kept here. */
   isCut: boolean;
-  error: string | null;
+  error: Failure | null;
   rows: Column<Row>;
   clock: Clock;
   /** What was said before the first action. */
@@ -70,7 +76,7 @@ export const begun = createAction<{ clock: Clock; before: readonly Said[] }>("ti
 export const paged = createAction<ActionsAnswer>("timeline/paged");
 /** `end`: nothing will follow. `gap`: some were missed, and those from `first` on follow. */
 export const followed = createAction<{ what: "end" } | { what: "gap"; first: number }>("timeline/followed");
-export const failed = createAction<string>("timeline/failed");
+export const failed = createAction<Failure>("timeline/failed");
 export const moved = createAction<number>("timeline/moved");
 export const followChosen = createAction<boolean>("timeline/followChosen");
 export const filtered = createAction<Partial<Filter>>("timeline/filtered");
@@ -115,7 +121,9 @@ export function reduce(state: Timeline = NOTHING, action: UnknownAction): Timeli
     return payload.what === "end" ? { ...state, reading: "over" } : { ...state, first: payload.first, isCut: true };
   }
   if (failed.match(action)) {
-    return { ...state, error: action.payload };
+    // A session that is closed leaves what was read of it.
+    const isOver = action.payload.isGone && state.source?.of === "sessions" && state.rows.length > 0;
+    return isOver ? { ...state, reading: "over" } : { ...state, error: action.payload };
   }
   return looking(state, action);
 }
@@ -134,7 +142,8 @@ function looking(state: Timeline, action: UnknownAction): Timeline {
   if (looked.match(action)) {
     return { ...state, look: action.payload, lookError: null };
   }
-  return lookFailed.match(action) ? { ...state, lookError: action.payload } : state;
+  // What was seen elsewhere would be taken for what is here.
+  return lookFailed.match(action) ? { ...state, look: null, lookError: action.payload } : state;
 }
 
 function page(state: Timeline, { first, last, more, has_text, actions }: ActionsAnswer): Timeline {
@@ -146,7 +155,7 @@ function page(state: Timeline, { first, last, more, has_text, actions }: Actions
   const place = isStart && !state.follows ? Math.min(1, next.rows.length) : next.place;
   const isRead = !more || isFull || actions.length === 0;
   const reading = isRead ? "whole" : "reading";
-  return { ...next, place, first: start, last: Math.max(next.last, isRead ? last : 0), hasText: has_text, reading };
+  return { ...next, place, first: start, last: Math.max(next.last, isRead ? last : 0), hasText: has_text, reading, error: null };
 }
 
 function taken(state: Timeline, actions: readonly Numbered[]): Timeline {

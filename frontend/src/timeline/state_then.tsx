@@ -18,6 +18,7 @@ export function StateThen() {
   const look = useTimeline((timeline) => timeline.look);
   const error = useTimeline((timeline) => timeline.lookError);
   const isBusy = useIsBusy();
+  const isOver = useTimeline(({ reading, source }) => reading === "over" && source?.of === "sessions");
   const changes = useMemo(() => (look?.before == null ? [] : diff(look.before, look.state)), [look]);
   const marked = useMemo(() => touched(changes), [changes]);
   return (
@@ -30,7 +31,7 @@ export function StateThen() {
         )}
       </Card>
       <Card title={t("state")} aria-busy={isBusy} actions={<Count count={changes.length} isAction={look?.action != null} />}>
-        {error !== null && <Trouble text={error} />}
+        {error !== null && !isOver && <Trouble text={error} />}
         {look !== null && (
           <>
             <p className="timeline-lead">{t("stateLead", { at: look.at })}</p>
@@ -52,7 +53,7 @@ function Count({ count, isAction }: { count: number; isAction: boolean }) {
   if (!isAction) {
     return null;
   }
-  return count === 0 ? <small>{t("noChanges")}</small> : <Badge kind="accent">{count === 1 ? t("oneChange") : t("changes", { count })}</Badge>;
+  return count === 0 ? <small>{t("noChanges")}</small> : <Badge kind="accent">{t("changes", { count })}</Badge>;
 }
 
 function Changes({ changes }: { changes: readonly Change[] }) {
@@ -71,7 +72,7 @@ function Changes({ changes }: { changes: readonly Change[] }) {
           </li>
         ))}
       </ul>
-      {changes.length > LISTED && <small>{t("more", { count: changes.length - LISTED })}</small>}
+      {changes.length > LISTED && <small>{t("andMore", { count: changes.length - LISTED })}</small>}
     </>
   );
 }

@@ -1,7 +1,8 @@
 /** Reads the past of one session into the store: its actions once, and what is to be seen where one stands. */
 
-import { json, messageOf } from "../api.js";
+import { ApiError, json, messageOf, waitAfter } from "../api.js";
 import { events } from "../events.js";
+import { repeat, rest } from "../repeat.js";
 import type { Dispatch } from "../store/store.js";
 import {
   type Action,
@@ -50,11 +51,8 @@ export class Traveller {
   ) {
     this.#path = pathOf(source);
     dispatch(opened(source));
-    this.#read().catch((error: unknown) => {
-      if (!this.#end.signal.aborted) {
-        dispatch(failed(messageOf(error)));
-      }
-    });
+    const { signal } = this.#end;
+    void repeat(() => this.#read(), { signal, onFailure: (error) => this.#failed(error) });
   }
 
   close(): void {
@@ -92,6 +90,10 @@ export class Traveller {
     } catch (error) {
       if (!abort.signal.aborted) {
         this.dispatch(lookFailed(messageOf(error)));
+        const wait = waitAfter(error);
+        if (wait !== undefined) {
+          this.#timer = setTimeout(() => this.look(), wait);
+        }
       }
     }
   }
@@ -120,12 +122,14 @@ export class Traveller {
     return seen;
   }
 
+  /** From where it had come to: it is called again where the hub was away. */
   async #read(): Promise<void> {
-    const { signal } = this.#end;
-    const first = await this.#page(0);
-    const { state } = await json<StateAnswer>(`${this.#path}/state?at=${first.first}`, { signal });
-    this.dispatch(begun(beginning(state)));
-    this.dispatch(paged(first));
+    if (this.timeline().rows.length === 0) {
+      const first = await this.#page(0);
+      const { state } = await json<StateAnswer>(`${this.#path}/state?at=${first.first}`, { signal: this.#end.signal });
+      this.dispatch(begun(beginning(state)));
+      this.dispatch(paged(first));
+    }
     await this.#readOn();
     await (this.source.of === "sessions" ? this.#follow() : this.#watch());
   }
@@ -147,7 +151,7 @@ export class Traveller {
         this.dispatch(followed({ what: "end" }));
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, EVERY));
+      await rest(EVERY, this.#end.signal);
       this.#end.signal.throwIfAborted();
     }
   }
@@ -164,6 +168,11 @@ export class Traveller {
     if (!this.#end.signal.aborted) {
       this.dispatch(followed({ what: "end" }));
     }
+  }
+
+  #failed(error: unknown): void {
+    const isGone = error instanceof ApiError && error.status === 404;
+    this.dispatch(failed({ message: messageOf(error), isGone }));
   }
 
   #page(after: number): Promise<ActionsAnswer> {

@@ -35,7 +35,7 @@ function Parts({ value, path, marked }: { value: unknown; path: readonly string[
       ))}
       {shown.length < names.length && (
         <li>
-          <small>{t("more", { count: names.length - shown.length })}</small>
+          <small>{t("andMore", { count: names.length - shown.length })}</small>
         </li>
       )}
     </ul>

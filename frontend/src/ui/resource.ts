@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useState } from "react";
 
 import { json, messageOf, onKeyGiven } from "../api.js";
+import { repeat } from "../repeat.js";
 
 export interface Resource<Answer> {
   /** The last good answer; it stays when a later request fails. */
@@ -13,11 +14,11 @@ export interface Resource<Answer> {
 }
 
 export interface ResourceOptions {
-  /** Milliseconds after which it is asked again; never while the page is hidden. */
+  /** Milliseconds after an answer until it is asked again; never while the page is hidden. */
   every?: number;
 }
 
-/** Asks `path` when it is shown and again when it changes; nothing is asked for null. */
+/** Asks `path` when it is shown, again when it changes, and until the hub answers; nothing is asked for null. */
 export function useResource<Answer>(path: string | null, { every }: ResourceOptions = {}): Resource<Answer> {
   const [kept, keep] = useState<{ path: string | null; data?: Answer; error?: string; isLoading: boolean }>({ path, isLoading: true });
   const [turn, setTurn] = useState(0);
@@ -27,28 +28,20 @@ export function useResource<Answer>(path: string | null, { every }: ResourceOpti
       return undefined;
     }
     const abort = new AbortController();
-    json<Answer>(path, { signal: abort.signal }).then(
-      (data) => keep({ path, data, isLoading: false }),
-      (error: unknown) => {
-        if (!abort.signal.aborted) {
-          keep((before) => ({ ...(before.path === path ? before : { path }), error: messageOf(error), isLoading: false }));
-        }
-      },
-    );
-    return () => abort.abort();
-  }, [path, turn]);
-  useEffect(() => onKeyGiven(reload), [reload]);
-  useEffect(() => {
-    if (every === undefined || path === null) {
-      return undefined;
-    }
-    const timer = setInterval(() => {
-      if (!document.hidden) {
-        reload();
+    const { signal } = abort;
+    const ask = async (): Promise<void> => {
+      const data = await json<Answer>(path, { signal });
+      if (!signal.aborted) {
+        keep({ path, data, isLoading: false });
       }
-    }, every);
-    return () => clearInterval(timer);
-  }, [every, path, reload]);
+    };
+    const onFailure = (error: unknown): void => {
+      keep((before) => ({ ...(before.path === path ? before : { path }), error: messageOf(error), isLoading: false }));
+    };
+    void repeat(ask, { signal, every, onFailure });
+    return () => abort.abort();
+  }, [every, path, turn]);
+  useEffect(() => onKeyGiven(reload), [reload]);
   const isCurrent = kept.path === path;
   return {
     data: isCurrent ? kept.data : undefined,

@@ -42,3 +42,15 @@ it("a name is told to be one, once", async () => {
   expect(asked).toHaveBeenCalledTimes(1);
   link.close();
 });
+
+it("a hub that is away is asked again by itself, and a refusal is not", async () => {
+  const asked = vi.fn(() => Promise.reject(new TypeError("refused")));
+  vi.stubGlobal("fetch", asked);
+  const link = new WatchLink({ id: "s", via: "websocket", dispatch: vi.fn(), ...told() });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked.mock.calls.length).toBeGreaterThan(3);
+  const refused = hub(404, { error: { code: "unknown-session", message: "no such session", retryable: false } });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(refused).toHaveBeenCalledTimes(1);
+  link.close();
+});

@@ -2,7 +2,7 @@
 
 import { AsrHub, HubError, type Session } from "asr-hub-client";
 
-import { base, json, key, messageOf } from "../api.js";
+import { base, json, key, messageOf, waitAfter } from "../api.js";
 import { ATTACHED, CONNECTION, fact, FORGOTTEN, LOST, told } from "../store/facts.js";
 import type { Dispatch } from "../store/store.js";
 import type { Via } from "./slice.js";
@@ -16,7 +16,7 @@ export interface LinkOptions {
   onRefused?: (message: string) => void;
   /** It was called by its name, and that is not enough to hear it. */
   onNameOnly?: () => void;
-  /** Try again by itself, for as long as it takes; the sessions that are over are not tried again. */
+  /** Try again by itself also what the hub refuses, for as long as it takes; a session that is over is not tried again. */
   isEndless?: boolean;
 }
 
@@ -73,7 +73,7 @@ export class WatchLink {
     } catch (error) {
       if (!this.#isOver()) {
         onRefused?.(messageOf(error));
-        this.#again();
+        this.#again(waitAfter(error) !== undefined);
       }
     }
   }
@@ -96,14 +96,14 @@ export class WatchLink {
       if (!this.#isOver()) {
         dispatch(told(LOST, { message: messageOf(error) }, meta()));
         if (!(error instanceof HubError)) {
-          this.#again();
+          this.#again(true);
         }
       }
     }
   }
 
-  #again(): void {
-    if (this.options.isEndless === true) {
+  #again(isPassing: boolean): void {
+    if (isPassing || this.options.isEndless === true) {
       const wait = Math.min(LONGEST, 500 * 2 ** this.#tries) * (0.5 + Math.random() / 2);
       this.#tries += 1;
       this.#timer = setTimeout(() => void this.#open(), wait);

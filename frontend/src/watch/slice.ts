@@ -11,6 +11,8 @@ export interface Watched {
   state: "opening" | "open" | "own" | "refused" | "named";
   /** Why it was refused. */
   message: string | null;
+  /** How often it was asked for: each time it is connected anew. */
+  turn: number;
 }
 
 export const VIAS = ["websocket", "http", "socketio"] as const;
@@ -31,8 +33,9 @@ export const watching = createSlice({
   initialState: (): Watching => ({ watched: remembered() }),
   reducers: {
     watchBegun(state, { payload: { id, via } }: PayloadAction<{ id: string; via: Via }>) {
-      const others = state.watched.filter((one) => one.id !== id);
-      state.watched = [{ id, via, state: "opening" as const, message: null }, ...others].slice(0, MOST);
+      const known = state.watched.find((one) => one.id === id);
+      const others = state.watched.filter((one) => one !== known);
+      state.watched = [opening(id, via, (known?.turn ?? 0) + 1), ...others].slice(0, MOST);
     },
     watchMoved(state, { payload }: PayloadAction<Pick<Watched, "id" | "state"> & { message?: string }>) {
       const found = state.watched.find((one) => one.id === payload.id);
@@ -67,10 +70,14 @@ export function remember(watched: readonly Watched[]): void {
   }
 }
 
+function opening(id: string, via: Via, turn: number): Watched {
+  return { id, via, state: "opening", message: null, turn };
+}
+
 function remembered(): Watched[] {
   try {
     const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "[]") as { id: string; via: Via }[];
-    return kept.slice(0, MOST).map(({ id, via }) => ({ id, via, state: "opening", message: null }));
+    return kept.slice(0, MOST).map(({ id, via }) => opening(id, via, 0));
   } catch {
     return [];
   }

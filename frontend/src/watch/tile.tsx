@@ -1,6 +1,6 @@
 /** One session that is watched. */
 
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef } from "react";
 
 import { useText } from "../i18n/text.js";
 import { watch } from "../i18n/watch.js";
@@ -11,7 +11,7 @@ import type { Note, SessionState } from "../store/sessions.js";
 import { at, count, type Line, stablePart, type Transcript } from "../store/transcript.js";
 import { Badge, Button, clock, Row, Trouble } from "../ui/index.js";
 import { WatchLink } from "./link.js";
-import { NONE, watchEnded, watchMoved } from "./slice.js";
+import { NONE, watchBegun, watchEnded, watchMoved } from "./slice.js";
 
 /** Lines of one tile, the newest. */
 const SHOWN = 80;
@@ -21,8 +21,7 @@ export function Tile({ id }: { id: string }) {
   const dispatch = useDispatch();
   const watched = useSelector((state) => (state.watching?.watched ?? NONE).find((one) => one.id === id));
   const session = useSelector((state) => state.sessions[id]);
-  const [turn, setTurn] = useState(0);
-  useLink(id, turn);
+  useLink(id);
   if (watched === undefined) {
     return null;
   }
@@ -42,7 +41,7 @@ export function Tile({ id }: { id: string }) {
       <footer>
         {session !== undefined && <Facts session={session} />}
         <Row>
-          {isDown && watched.state !== "own" && <Button onClick={() => setTurn(turn + 1)}>{t("again")}</Button>}
+          {isDown && watched.state !== "own" && <Button onClick={() => dispatch(watchBegun({ id, via: watched.via }))}>{t("again")}</Button>}
           {watched.state !== "named" && (
             <a href={href({ view: "captions", session: id })} target="_blank" rel="noreferrer">
               {t("captions")}
@@ -56,9 +55,9 @@ export function Tile({ id }: { id: string }) {
 }
 
 /** The connection, as long as the tile is there; what this page speaks itself needs none. */
-function useLink(id: string, turn: number): void {
+function useLink(id: string): void {
   const dispatch = useDispatch();
-  const via = useSelector((state) => (state.watching?.watched ?? NONE).find((one) => one.id === id)?.via);
+  const { via, turn } = useSelector((state) => (state.watching?.watched ?? NONE).find((one) => one.id === id)) ?? {};
   const isOwn = useSelector((state) => state.sessions[id]?.role === "publisher");
   useEffect(() => {
     if (via === undefined) {
