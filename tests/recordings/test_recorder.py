@@ -15,7 +15,10 @@ import pytest
 from tests.recordings.made import PUBLIC, SELECTION, START, lived, recorded
 from tests.store.facts import STUB, A, closed, ended, final, opened, started, warned
 
+from asr_hub.app.recordings import recorder_of
+from asr_hub.config import schema
 from asr_hub.errors import Conflict, NotFound, Overloaded
+from asr_hub.hub.names import public_name
 from asr_hub.model import AudioFrame, SessionId
 from asr_hub.recordings.archive import packed
 from asr_hub.recordings.files import RecordingFiles
@@ -511,3 +514,33 @@ def test_what_rots_while_the_hub_runs_is_found_out_by_who_looks(tmp_path: Path) 
     _spoil(made, JOURNAL, lambda data: b"rot" + data)
     with pytest.raises(BadRecording, match="damaged"):
         WrittenPast(made).timeline()
+
+
+async def test_a_disk_that_never_answers_holds_up_no_stop_and_the_log_says_what_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, never = threading.Event(), threading.Event()
+
+    def begin(files: RecordingFiles) -> None:
+        begun.set()
+        never.wait(50)
+
+    monkeypatch.setattr(RecordingFiles, "begin", begin)
+    store = lived([opened()])
+    recorder = schema.Recorder(mode="on", folder=str(tmp_path))
+    async with recorder_of(recorder, state=lambda: store.state, seq=iter(range(9)).__next__, patience=0) as made:
+        made.opened(A, "", Pipe())
+        made.take(opened())
+        await asyncio.to_thread(begun.wait, 20)
+    (thread,) = [one for one in threading.enumerate() if one.name == "recordings"]
+    assert thread.daemon, "it keeps no process from ending"
+    (line,) = [one for one in caplog.records if one.message == "recorder.unwritten"]
+    assert (
+        str(tmp_path) not in repr(vars(line))
+        and public_name(A) in repr(vars(line))
+        and "'facts': 1" in repr(vars(line))
+    )
+    never.set()
+    await asyncio.to_thread(thread.join, 20)
+    assert not thread.is_alive()
+    store.close()

@@ -18,9 +18,15 @@ from asr_hub.recordings.recorder import Recorder, Settings
 from asr_hub.recordings.redaction import hook_of
 from asr_hub.recordings.writing import Writer
 from asr_hub.store.slice import State
+from asr_hub.telemetry import logs
 
 SWEEP_S = 600.0
 """Seconds between two looks at how old the recordings are"""
+
+STOP_S = 10.0
+"""Seconds that a hub which stops waits for a disk"""
+
+_log = logs.get("asr_hub.recordings")
 
 
 @contextlib.asynccontextmanager
@@ -30,9 +36,10 @@ async def recorder_of(
     state: Callable[[], State],
     seq: Callable[[], int],
     env: Mapping[str, str] = os.environ,
+    patience: float = STOP_S,
 ) -> AsyncIterator[Recorder]:
     """
-    A recorder until the block is left; what is recorded then is written to its end.
+    A recorder until the block is left; what is recorded then is written to its end, if the disk takes it in time.
 
     Raises ConfigError where the folder or the redaction cannot be had.
     """
@@ -61,7 +68,12 @@ async def recorder_of(
     finally:
         recorder.stop()
         writer.close()
-        await writing
+        await asyncio.wait([writing], timeout=patience)
+        if not writing.done():
+            writing.cancel()
+            _log.error("recorder.unwritten", recordings=recorder.unwritten, **writer.unwritten)
+        with contextlib.suppress(asyncio.CancelledError):
+            await writing
 
 
 def recordings_of(config: schema.Config, hub: Hub) -> HubRecordings:

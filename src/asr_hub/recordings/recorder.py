@@ -144,6 +144,11 @@ class Recorder:
         for tape in tuple(self._tapes.values()):
             self._end(tape, "stopped")
 
+    @property
+    def unwritten(self) -> list[str]:
+        """The names of those whose end is not written yet."""
+        return sorted(tape.files.path.name for tape in self._ending)
+
     def _begin(self, session: SessionId, principal: str, source: Source) -> Tape:
         at = self._now()
         public = self._public_name(session)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 
 from asr_hub.bell import Bell
+from asr_hub.recordings.disk_thread import DiskThread
 from asr_hub.recordings.files import RecordingFiles
 from asr_hub.recordings.format import Why
 from asr_hub.store.event import Event
@@ -63,6 +66,11 @@ class Writer:
         self._put(_End(files, why, at, on_done, lost))
 
     @property
+    def unwritten(self) -> dict[str, int]:
+        """What it holds: `facts`, and `bytes` of audio."""
+        return {"facts": self._facts, "bytes": self._bytes}
+
+    @property
     def is_behind(self) -> bool:
         """It would take no fact now: nothing new should be begun."""
         return self._facts >= self._most_facts or len(self._waiting) >= self._most_facts
@@ -70,16 +78,22 @@ class Writer:
     async def run(self, *, sweep: Callable[[], None], every: float) -> None:
         """
         Write until `close`, and then what waits. `sweep` is called, on a thread, after ends and every so many seconds.
+
+        Cancelled, it leaves the thread to the disk: what that does not take is lost.
         """
+        with contextlib.closing(DiskThread()) as thread:
+            await self._write(thread, sweep, every)
+
+    async def _write(self, thread: DiskThread, sweep: Callable[[], None], every: float) -> None:
         due = time.monotonic() + every
         while self._waiting or not self._is_ending:
             work, self._waiting = self._waiting, []
             has_ended = any(isinstance(one, _End) for one in work)
             if work:
-                await asyncio.to_thread(_do, work)
+                await thread.call(partial(_do, work))
                 self._settle(work)
             if has_ended or time.monotonic() >= due:
-                await asyncio.to_thread(sweep)
+                await thread.call(sweep)
                 due = time.monotonic() + every
             if self._waiting or self._is_ending:
                 continue
