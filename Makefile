@@ -37,8 +37,8 @@ page:
 	$(MAKE) --no-print-directory web || echo "The web client could not be built: the hub serves what was built before, or its small page."
 
 # A wheel in dist/, with the web client in it.
-wheel: $(VENV)/.dev web
-	$(BIN)/python -m hatchling build -t wheel
+wheel: web | $(VENV)/bin/python
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
 
 # All tests. Those that read the shared speech clips are skipped, and say so, where the clips are absent.
 test: $(VENV)/.dev page
