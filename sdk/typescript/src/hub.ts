@@ -102,6 +102,11 @@ export class AsrHub {
     return Session.open(await this.#dial(), seq === undefined ? attach : { ...attach, seq }, kept);
   }
 
+  /** Carry on a session of another AsrHub of this program, over the transport of this one. Nothing is lost on the way. */
+  async carry(session: Session): Promise<void> {
+    session.redial(await this.#dial());
+  }
+
   /** The engines of the hub. */
   async providers(): Promise<Provider[]> {
     return this.#get<Provider[]>("/v1/providers");

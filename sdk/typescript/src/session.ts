@@ -67,12 +67,14 @@ export class Session implements AsyncIterable<SessionMessage> {
   readonly closed: Promise<Closed>;
 
   readonly #core: SessionCore;
-  readonly #dial: Dial;
+  #dial: Dial;
   readonly #options: Required<Pick<SessionOptions, "resume" | "connectSeconds" | "stallSeconds">>;
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #inboxes = new Set<Inbox<SessionMessage>>();
   #backlog: Inbox<SessionMessage> | undefined;
   #link: Link | undefined;
+  /** Hangs up the newest connection, or ends the try to make it. */
+  #cut: () => void = () => undefined;
   #attempt = 0;
   /** Milliseconds, on the clock of Date.now: until then the session is tried to be taken up again. */
   #deadline = 0;
@@ -206,6 +208,24 @@ export class Session implements AsyncIterable<SessionMessage> {
     this.#finish(new AsrHubError("the session was left"));
   }
 
+  /** Go on over connections of another kind, from now on. What was sent and not taken is sent again there: nothing is lost. */
+  redial(dial: Dial): void {
+    if (this.#isOver) {
+      return;
+    }
+    const wasLive = this.#core.state === "live";
+    this.#cut();
+    this.#core.broke({ code: 1006 });
+    this.#dial = dial;
+    this.#attempt = 0;
+    this.#deadline = Date.now() + this.#ready.resume_window * 1000;
+    if (wasLive) {
+      this.#emit("connection", { type: "connection", state: "broken" });
+    }
+    clearTimeout(this.#timer);
+    this.#connect();
+  }
+
   /** Call `listener` for each event of this type; the function returned ends that. */
   on<Type extends keyof SessionEvents>(type: Type, listener: (event: SessionEvents[Type]) => void): () => void {
     const listeners = this.#listeners.get(type) ?? new Set();
@@ -243,15 +263,19 @@ export class Session implements AsyncIterable<SessionMessage> {
 
   #connect(): void {
     let isCurrent = true;
+    const cut = (): void => {
+      isCurrent = false;
+      clearTimeout(this.#timer);
+      this.#link = undefined;
+      link?.abandon();
+    };
     const broke = (ending: Ending): void => {
       if (isCurrent) {
-        isCurrent = false;
-        clearTimeout(this.#timer);
-        this.#link = undefined;
-        link?.abandon();
+        cut();
         this.#broke(ending);
       }
     };
+    this.#cut = cut;
     this.#timer = setTimeout(() => {
       broke({ code: 1006, error: new ConnectionFailed("the hub did not answer in time") });
     }, this.#options.connectSeconds * 1000);

@@ -352,3 +352,33 @@ test("a transport that there is none of is told", () => {
   assert.throws(() => new AsrHub({ url, transport: "ws" }), /"ws" is no transport .* websocket, http/);
   assert.ok(new AsrHub({ url, transport: undefined }));
 });
+
+test("a session that is carried over another transport sends there what was not taken, and its commands", async () => {
+  const session = await opened({ resume: false });
+  const states = [];
+  session.on("connection", ({ state }) => states.push(state));
+  await session.send(samples(300));
+  await session.configure({ provider: "q" });
+  await session.finalize();
+  const former = network;
+  network = new Network();
+  session.redial(network.dial);
+  assert.ok(former.last.isAbandoned);
+  assert.deepEqual(network.last.first, { type: "attach", session: "s", role: "publisher", seq: 0, take_over: true });
+  // Chosen once more, before the first choice came about.
+  const overtaken = network;
+  network = new Network();
+  session.redial(network.dial);
+  assert.ok(overtaken.last.isAbandoned);
+  overtaken.last.events.broke({ code: 1006 });
+  await session.send(samples(50));
+  network.ready({ audio_offset: 200 });
+  await settle();
+  assert.deepEqual(
+    network.last.sent.map((out) => (out.kind === "audio" ? [out.offset, out.data.byteLength / 2] : out.message.type)),
+    [[200, 100], "configure", "finalize", [300, 50]],
+  );
+  assert.equal(network.links.length, 1);
+  assert.deepEqual(states, ["broken", "live"]);
+  assert.equal(session.acknowledged, 200);
+});
