@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.recordings.made import PUBLIC, recorded
+from tests.recordings.made import NAME, PUBLIC, recorded
 from tests.store.facts import A
 from typer.testing import CliRunner, Result
 
@@ -242,12 +244,70 @@ def test_a_recording_is_read_from_its_folder_and_from_its_zip(tmp_path: Path) ->
         assert told(path, "--at", 5)["fact"] == "[Transcript] Revised"
 
 
-def test_what_is_no_recording_is_told(tmp_path: Path) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    other = tmp_path / "other.zip"
-    with zipfile.ZipFile(other, "w") as made:
-        made.writestr("notes.txt", "x")
-    for path, message in ((empty, "no journal"), (other, "no recording has")):
-        done = replay(path)
-        assert done.exit_code == 2 and message in done.stderr
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """A folder with all that somebody may take for a recording."""
+    made = recorded(tmp_path / "all", [opened(A)[0], SpeechStarted(session=A, utterance=1, audio_ms=1)])
+    for name in ("rotten", "newer", "unnamed"):
+        shutil.copytree(made.path, tmp_path / name)
+    journal, meta = tmp_path / "rotten" / "journal.jsonl", tmp_path / "newer" / "recording.json"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:2], b"rot\n"]))
+    meta.write_bytes(meta.read_bytes().replace(b'"version": 1', b'"version": 9'))
+    (tmp_path / "unnamed" / "recording.json").unlink()
+    (tmp_path / "cut.zip").write_bytes(b"".join(packed(made))[:-40])
+    (tmp_path / "later.journal").write_bytes(header(after=7, state=ROOT.initial))
+    (tmp_path / "newer.journal").write_bytes(header().replace(b'"version":1', b'"version":9'))
+    (tmp_path / "notes.txt").write_text("hello\n")
+    (tmp_path / "nothing").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
+        other.writestr("notes.txt", "x")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("empty", "is no recording; name the folder of one"),
+        ("all", f"is the folder of recordings, such as {{shelf}}/all/{NAME}"),
+        ("notes.txt", "is no journal; name a file that `journal.path` named"),
+        ("nothing", "is no journal"),
+        (f"all/{NAME}/recording.json", f"or a recording, such as {{shelf}}/all/{NAME}"),
+        ("cut.zip", "no zip, or not all of one"),
+        ("other.zip", "no recording has: 'notes.txt'"),
+        ("none", "No such file"),
+        ("newer.journal", "version 9, this release reads 1; read it with the release that wrote it"),
+        (f"all/{NAME} --at 3", "can be read up to fact 2, not 3"),
+        (f"all/{NAME} --why 3", "can be read up to fact 2, not 3"),
+        (f"all/{NAME} --why 2 --at 1", "leave out --at"),
+        ("later.journal --why 7", "begins after fact 7"),
+        ("later.journal --why 8", "can be read up to fact 7, not 8"),
+        ("rotten --at 2", "up to fact 1, not 2: journal line 3"),
+        ("rotten --why 2", "up to fact 1, not 2: journal line 3"),
+    ],
+)
+def test_whoever_names_the_wrong_thing_is_told_the_right_one(arguments: str, message: str, shelf: Path) -> None:
+    path, *rest = arguments.split()
+    done = replay(shelf / path, *rest)
+    assert done.exit_code == 2
+    told = "".join(done.stderr.split()).replace("│", "")
+    assert "".join(message.format(shelf=shelf).split()) in told
+
+
+@pytest.mark.parametrize(
+    ("name", "seq", "message"),
+    [("rotten", 1, "journal line 3"), ("newer", 2, "version 9"), ("unnamed", 2, "no recording")],
+)
+def test_of_a_damaged_recording_what_is_sound_is_shown(name: str, seq: int, message: str, shelf: Path) -> None:
+    done = replay(shelf / name)
+    assert done.exit_code == 1
+    assert f"after fact {seq}" in done.stdout and message in done.stderr
+
+
+def test_a_journal_is_read_from_a_pipe(journal: Path) -> None:
+    read, write = os.pipe()
+    os.write(write, journal.read_bytes())
+    os.close(write)
+    assert told(f"/dev/fd/{read}")["seq"] == len(FACTS)
+    os.close(read)

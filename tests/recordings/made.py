@@ -40,6 +40,7 @@ def recorded(
     hub = lived(())
     meta = Meta(name=name, session=PUBLIC, started_at=START)
     files = RecordingFiles(folder / name, meta, SELECTION.state(hub.state), redaction=redaction)
+    folder.mkdir(exist_ok=True)
     files.begin()
     taken = [entry.event for entry in lived(history).journal.entries()]
     files.facts([told for event in taken if (told := SELECTION.of(event)) is not None])

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import typer
@@ -19,13 +18,13 @@ from rich.markup import escape
 from asr_hub.cli.refusal import refused
 from asr_hub.errors import NotFound
 from asr_hub.model import EndpointReason, Hypothesis, ProviderName, SessionId
-from asr_hub.recordings.archive import journal_in
+from asr_hub.recordings.archive import journal_in, meta_in
 from asr_hub.recordings.causes import Cause
 from asr_hub.recordings.causes import why as list_causes
-from asr_hub.recordings.format import open_journal
+from asr_hub.recordings.format import JOURNAL, BadRecording, open_journal
 from asr_hub.recordings.inspecting import folded
 from asr_hub.store.event import Event, SessionEvent
-from asr_hub.store.journal import CorruptJournal, Recording, read
+from asr_hub.store.journal import CorruptJournal, Entry, Recording, read
 from asr_hub.store.root import ROOT
 from asr_hub.store.slice import State
 from asr_hub.store.slices.sessions import (
@@ -54,6 +53,8 @@ def replay(
 ) -> None:
     """Print the state of the hub and what had been said, at any point of a journal or a recording."""
     if why is not None:
+        if at is not None or session is not None:
+            raise typer.BadParameter("--why tells of one fact alone; leave out --at and --session")
         with refused():
             _show_causes(_causes(journal, why), Console(), as_json=as_json)
         return
@@ -67,7 +68,7 @@ def replay(
         else:
             _show(moment, Console())
     if moment.damage is not None:
-        Console(stderr=True).print(f"[bold yellow]damaged[/]: {_shown(moment.damage)}", highlight=False)
+        Console(stderr=True).print(f"[bold yellow]damaged[/]: {_shown(moment.damage)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -110,32 +111,92 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _moment(path: Path, at: int | None) -> Moment:
-    with _opened(path) as recording:
-        return _reach(recording, at)
+    with _opened(path) as (recording, damage):
+        return _reach(recording, at, damage)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Recording]:
-    """A written journal, or that of a recording. Raises NotFound, CorruptJournal, BadRecording."""
+def _opened(path: Path) -> Iterator[tuple[Recording, str | None]]:
+    """
+    A written journal, or that of a recording, and why the recording does not say what it is.
+
+    Raises NotFound, CorruptJournal, BadRecording.
+    """
     try:
-        if path.is_dir() or zipfile.is_zipfile(path):
+        if path.is_dir() or _is_zip(path):
+            damage = _damage_of(path)
             with journal_in(path) as file:
-                yield open_journal(file)
+                yield open_journal(file), damage
         else:
             with path.open("rb") as file:
-                yield read(file)
+                yield _read(path, file), None
     except OSError as exc:
         raise NotFound(f"{path}: cannot be read: {os.strerror(exc.errno or 0)}") from None
 
 
+def _is_zip(path: Path) -> bool:
+    """Whether it is one, or was one before it was cut."""
+    return _start_of(path).startswith(b"PK")
+
+
+def _damage_of(path: Path) -> str | None:
+    """Raises NotFound for a folder that is no recording."""
+    if path.is_dir() and not (path / JOURNAL).exists():
+        inner = next((it for it in sorted(path.iterdir()) if (it / JOURNAL).exists()), None)
+        what = "no recording" if inner is None else f"the folder of recordings, such as {inner}"
+        raise NotFound(f"{path}: is {what}; name the folder of one, the zip of one, or a journal")
+    try:
+        meta_in(path)
+    except (BadRecording, NotFound) as exc:
+        return str(exc)
+    return None
+
+
+def _read(path: Path, file: BinaryIO) -> Recording:
+    """Raises CorruptJournal, and NotFound for what is no journal."""
+    try:
+        return read(file)
+    except CorruptJournal as exc:
+        if b"asr-hub-journal" in _start_of(path) or not path.is_file():
+            raise
+        hint = f", such as {path.parent}" if (path.parent / JOURNAL).exists() else ""
+        raise NotFound(f"{path}: is no journal; name a file that `journal.path` named, or a recording{hint}") from exc
+
+
+def _start_of(path: Path) -> bytes:
+    if not path.is_file():
+        # What is read of a pipe is gone.
+        return b""
+    with path.open("rb") as file:
+        return file.read(100)
+
+
 def _causes(path: Path, seq: int) -> list[Cause]:
     """Reads twice: first what it is about, then what came before. Raises what `_opened` raises."""
-    with _opened(path) as recording:
-        target = next((entry for entry in recording.entries if entry.seq >= seq), None)
-    if target is None or target.seq != seq:
-        raise NotFound(f"this journal has no fact {seq}")
-    with _opened(path) as recording:
+    with _opened(path) as (recording, _):
+        target = _found(recording, seq)
+    with _opened(path) as (recording, _):
         return list_causes(target, itertools.takewhile(lambda entry: entry.seq < seq, recording.entries))
+
+
+def _found(recording: Recording, seq: int) -> Entry:
+    """Raises NotFound."""
+    if seq <= recording.after:
+        raise _begins_later(recording)
+    last = recording.after
+    damage = ""
+    try:
+        for entry in recording.entries:
+            last = entry.seq
+            if last == seq:
+                return entry
+    except (CorruptJournal, BadRecording) as exc:
+        damage = f": {exc}"
+    raise NotFound(f"this journal can be read up to fact {last}, not {seq}{damage}")
+
+
+def _begins_later(recording: Recording) -> NotFound:
+    return NotFound(f"this journal begins after fact {recording.after}; the part before it is in another file")
 
 
 def _show_causes(causes: list[Cause], console: Console, *, as_json: bool) -> None:
@@ -153,17 +214,16 @@ def _show_causes(causes: list[Cause], console: Console, *, as_json: bool) -> Non
         )
 
 
-def _reach(recording: Recording, at: int | None) -> Moment:
+def _reach(recording: Recording, at: int | None, damage: str | None) -> Moment:
     seq, state, last = recording.after, recording.state, Event()
     if at is not None and at < seq:
-        raise NotFound(f"this journal begins after fact {seq}; the part before it is in another file")
+        raise _begins_later(recording)
     stories = _stories_of(state)
-    damage = None
     try:
         for seq, event, state in _states(recording, at):  # noqa: B007 - the last ones are what is wanted
             _tell(stories, event)
             last = event
-    except CorruptJournal as exc:
+    except (CorruptJournal, BadRecording) as exc:
         damage = str(exc)
     if at is not None and seq < at:
         rest = f": {damage}" if damage else ""
@@ -245,13 +305,14 @@ def _show(moment: Moment, console: Console) -> None:
 
 
 def _show_part(name: str, part: object, console: Console) -> None:
-    """A part of the state: a line for each of its records, without the fields that hold nothing."""
+    """A part of the state: a line for each of its records that says something, without the fields that hold nothing."""
     plain = msgspec.to_builtins(part, enc_hook=_map_to_dict, str_keys=True)
     are_records = bool(plain) and all(isinstance(record, dict) for record in plain.values())
     records = plain if are_records else {"": plain}
     for key, record in records.items():
-        told = " ".join(filter(None, (key, _fields(record))))
-        console.print(f"[bold]{name}[/] {_shown(told)}", highlight=False, soft_wrap=True)
+        if fields := _fields(record):
+            told = f"{key} {fields}".strip()
+            console.print(f"[bold]{name}[/] {_shown(told)}", highlight=False, soft_wrap=True)
 
 
 def _fields(record: Mapping[str, object]) -> str:

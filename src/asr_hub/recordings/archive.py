@@ -21,6 +21,8 @@ from asr_hub.recordings.format import (
     SHA256,
     BadRecording,
     Folder,
+    Meta,
+    read_meta,
 )
 
 MOST_ENTRIES = 60_000
@@ -101,11 +103,25 @@ def journal_in(path: Path) -> Iterator[BinaryIO]:
     if path.is_dir():
         with Folder(path).journal() as file:
             yield file
-        return
+    else:
+        with _member(path, JOURNAL) as file:
+            yield file
+
+
+def meta_in(path: Path) -> Meta:
+    """What a recording, which is a folder or a zip of one, says that it is. Raises BadRecording, NotFound, OSError."""
+    if path.is_dir():
+        return Folder(path).meta()
+    with _member(path, META) as file:
+        return read_meta(file.read(LONGEST_META))
+
+
+@contextlib.contextmanager
+def _member(path: Path, name: str) -> Iterator[BinaryIO]:
     with path.open("rb") as zip:
         _check_directory(zip)
         try:
-            with zipfile.ZipFile(zip) as found, found.open(member_names(found)[JOURNAL]) as member:
+            with zipfile.ZipFile(zip) as found, found.open(member_names(found)[name]) as member:
                 yield cast("BinaryIO", member)
         except _UNREADABLE as exc:
             raise BadRecording(f"the zip cannot be read ({exc}); download the recording again") from None

@@ -165,7 +165,9 @@ def read_meta(data: bytes) -> Meta:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise BadRecording(f"{META} cannot be read ({exc}); give a recording of this hub") from None
     if meta.version != VERSION:
-        raise BadRecording(f"the recording has version {meta.version}, this release reads {VERSION}")
+        raise BadRecording(
+            f"the recording has version {meta.version}, this release reads {VERSION}; use the one that wrote it"
+        )
     return meta
 
 
