@@ -1,6 +1,6 @@
 /** The page around the views. */
 
-import { Component, lazy, type ReactNode, Suspense, useEffect } from "react";
+import { Component, lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 
 import { Header } from "./header.js";
 import { common } from "./i18n/common.js";
@@ -10,7 +10,7 @@ import Live from "./live/index.js";
 import { Notices } from "./notices.js";
 import { type Route, useRoute } from "./router.js";
 import { useSelector } from "./store/hooks.js";
-import { Trouble } from "./ui/index.js";
+import { focusContent, Trouble } from "./ui/index.js";
 
 const Watch = lazy(() => import("./watch/index.js"));
 const Captions = lazy(() => import("./watch/captions.js"));
@@ -49,6 +49,7 @@ export function App() {
 }
 
 function View({ route }: { route: Exclude<Route, { view: "captions" }> }) {
+  useArrival(route);
   switch (route.view) {
     case "watch":
       return <Watch route={route} />;
@@ -80,9 +81,22 @@ function useLook(route: Route): void {
 /** The hash is the route, so the browser cannot jump there by itself. */
 function toContent(event: { preventDefault: () => void }): void {
   event.preventDefault();
-  const content = document.getElementById("content");
-  content?.setAttribute("tabindex", "-1");
-  content?.focus();
+  focusContent();
+}
+
+/** Another place begins at its top, and has the keyboard where what led to it is gone. */
+function useArrival(route: Route): void {
+  const before = useRef(route);
+  useEffect(() => {
+    if (before.current === route) {
+      return;
+    }
+    before.current = route;
+    scrollTo(0, 0);
+    if (document.activeElement === document.body) {
+      focusContent();
+    }
+  }, [route]);
 }
 
 /** A view that fails does not take the page with it. */

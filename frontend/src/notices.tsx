@@ -1,9 +1,10 @@
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 
 import { common } from "./i18n/common.js";
 import { useText } from "./i18n/text.js";
 import { useDispatch, useSelector } from "./store/hooks.js";
 import { noticeRead } from "./store/notices.js";
+import { useFocusKept } from "./ui/index.js";
 
 /** Milliseconds for which good news is shown; bad news stays until it was read. */
 const SHOWN = 4_000;
@@ -12,6 +13,8 @@ export function Notices() {
   const t = useText(common);
   const dispatch = useDispatch();
   const notices = useSelector((state) => state.notices);
+  const list = useRef<HTMLDivElement>(null);
+  useFocusKept(list);
   useEffect(() => {
     const good = notices.find(({ kind }) => kind === "good");
     if (good === undefined) {
@@ -21,7 +24,7 @@ export function Notices() {
     return () => clearTimeout(timer);
   }, [notices, dispatch]);
   return (
-    <div className="notices" role="region" aria-label={t("notices")} aria-live="polite">
+    <div ref={list} className="notices" role="region" aria-label={t("notices")} aria-live="polite">
       {notices.map(({ id, kind, text }) => (
         <div key={id} className={`notice notice-${kind}`}>
           <p>{text}</p>

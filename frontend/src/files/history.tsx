@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 
 import { key, messageOf } from "../api.js";
 import { files as texts } from "../i18n/files.js";
@@ -7,7 +7,7 @@ import { pause, repeat } from "../repeat.js";
 import { href } from "../router.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import { noticed } from "../store/notices.js";
-import { Button, Card, clock, Empty, Field, Select, size, Switch, Trouble } from "../ui/index.js";
+import { Button, Card, clock, Empty, Field, Select, size, Switch, Trouble, useFocusKept } from "../ui/index.js";
 import { STATUSES, type Task } from "./answers.js";
 import { JobActions } from "./job_actions.js";
 import { readHistory, readQueue, readResult } from "./jobs.js";
@@ -30,6 +30,8 @@ export function HistoryCard() {
   const [turn, setTurn] = useState(0);
   const rows = useMemo(() => order.flatMap((id) => tasks[id] ?? []), [order, tasks]);
   useWatch(rows);
+  const list = useRef<HTMLUListElement>(null);
+  useFocusKept(list);
 
   // Of this filter: what was asked for another is not wanted any more.
   const [asked, setAsked] = useState<AbortController>();
@@ -77,7 +79,7 @@ export function HistoryCard() {
       <Filters filter={filter} onChange={(change) => dispatch(filterChanged(change))} />
       {trouble !== undefined && <Trouble text={trouble} onRetry={() => setTurn(turn + 1)} />}
       {rows.length > 0 && (
-        <ul className="files-list">
+        <ul ref={list} className="files-list">
           {rows.map((task) => (
             <Line key={task.task_id} task={task} />
           ))}

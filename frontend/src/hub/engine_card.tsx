@@ -41,17 +41,19 @@ export function EngineCard({ engine, onPromote }: { engine: Engine; onPromote: (
       {error !== null && <p className="hub-bad">{error}</p>}
       {note !== null && <p className="hub-note">{note}</p>}
       {breaker !== null && <BreakerLine breaker={breaker} />}
-      <div className="hub-slots">
-        <Meter label={t("slotsOf", { name })} value={slots === 0 ? 0 : slots_used / slots} text={t("slots", { used: slots_used, all: slots })} />
-        <small>{t("slots", { used: slots_used, all: slots })}</small>
-      </div>
+      {slots > 0 && (
+        <div className="hub-slots">
+          <Meter label={t("slotsOf", { name })} value={slots_used / slots} text={t("slots", { used: slots_used, all: slots })} />
+          <small>{t("slots", { used: slots_used, all: slots })}</small>
+        </div>
+      )}
       <Numbers name={name} score={score} />
       {engine.comparisons.map((one) => (
         <Trial key={one.primary} comparison={one} />
       ))}
       {engine.capabilities !== null && <Abilities can={engine.capabilities} />}
       {canBePromoted && (
-        <Button className="hub-promote" kind={engine.is_shadow ? "primary" : "plain"} aria-label={t("promoteNamed", { name })} onClick={onPromote}>
+        <Button className="hub-promote" aria-label={t("promoteNamed", { name })} onClick={onPromote}>
           {t("promote")}
         </Button>
       )}

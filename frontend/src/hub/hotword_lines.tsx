@@ -1,8 +1,8 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 import { hub as texts } from "../i18n/hub.js";
 import { useText } from "../i18n/text.js";
-import { Button, Field } from "../ui/index.js";
+import { Button, Field, useFocusKept } from "../ui/index.js";
 import { type Fault, type Line, MAX_CHARACTERS, MAX_WEIGHT, MIN_WEIGHT, pasted } from "./hotwords.js";
 
 const FAULTS = {
@@ -23,6 +23,8 @@ export interface HotwordLinesProps {
 export function HotwordLines({ lines, faults, onChange }: HotwordLinesProps) {
   const t = useText(texts);
   const [typed, type] = useState("");
+  const list = useRef<HTMLUListElement>(null);
+  useFocusKept(list);
   const put = (at: number, change: Partial<Line>): void => onChange(lines.map((line, index) => (index === at ? { ...line, ...change } : line)));
   return (
     <>
@@ -41,7 +43,7 @@ export function HotwordLines({ lines, faults, onChange }: HotwordLinesProps) {
       </form>
       {lines.length === 0 && <p className="hub-soft">{t("noWords")}</p>}
       {lines.length > 0 && (
-        <ul className="hub-words" tabIndex={0} aria-label={t("hotwords")}>
+        <ul ref={list} className="hub-words" tabIndex={0} aria-label={t("hotwords")}>
           {lines.map((line, at) => {
             const fault = faults[at];
             const name = line.text === "" ? String(at + 1) : line.text;

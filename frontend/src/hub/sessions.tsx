@@ -6,14 +6,17 @@ import { useLocale, useText } from "../i18n/text.js";
 import { href } from "../router.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import { noticed } from "../store/notices.js";
-import { Badge, Button, Card, clock, type Column, Dialog, Empty, Row, Table } from "../ui/index.js";
+import { Button, Card, clock, type Column, Dialog, Empty, Phase, Row, Table, useFirst } from "../ui/index.js";
 import type { LiveSession } from "./answers.js";
+
+const NONE: LiveSession[] = [];
 
 export function LiveSessions() {
   const t = useText(texts);
   const locale = useLocale();
   const dispatch = useDispatch();
   const sessions = useSelector((state) => state.operation?.sessions) ?? null;
+  const [shown, more] = useFirst(sessions ?? NONE);
   const isKnown = useSelector((state) => state.operation?.engines) !== null;
   const [asked, ask] = useState<string>();
   const close = (name: string): void => {
@@ -25,7 +28,7 @@ export function LiveSessions() {
   };
   const columns: Column<LiveSession>[] = [
     { key: "name", title: t("session"), cell: (one) => <code>{one.name}</code> },
-    { key: "phase", title: t("phase"), cell: (one) => <Badge kind={one.phase === "speech" ? "accent" : "plain"}>{one.phase}</Badge> },
+    { key: "phase", title: t("phase"), cell: (one) => <Phase phase={one.phase} /> },
     { key: "provider", title: t("engine"), cell: (one) => [one.provider, one.language].filter(Boolean).join(" · ") },
     { key: "protocol", title: t("protocol"), cell: (one) => one.protocol },
     { key: "opened", title: t("opened"), cell: (one) => new Date(one.opened_at * 1000).toLocaleTimeString(locale, { timeStyle: "short" }) },
@@ -52,7 +55,7 @@ export function LiveSessions() {
     },
   ];
   return (
-    <Card title={t("sessions")}>
+    <Card title={t("sessions")} actions={sessions !== null && <small>{t("engineCount", { count: sessions.length })}</small>}>
       {sessions === null && isKnown && <p className="hub-soft">{t("notTold")}</p>}
       {sessions?.length === 0 && (
         <Empty title={t("nobody")}>
@@ -62,8 +65,9 @@ export function LiveSessions() {
         </Empty>
       )}
       {sessions !== null && sessions.length > 0 && (
-        <Table caption={t("sessionTable")} columns={columns} rows={sessions} rowKey={(one) => one.name} />
+        <Table caption={t("sessionTable")} columns={columns} rows={shown} rowKey={(one) => one.name} />
       )}
+      {more}
       <Dialog title={t("closeTitle")} isOpen={asked !== undefined} onClose={() => ask(undefined)}>
         <p>{t("closeLead", { name: asked ?? "" })}</p>
         <Row>

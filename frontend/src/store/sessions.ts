@@ -69,7 +69,7 @@ function attached(before: SessionState | undefined, { payload, meta }: Extract<F
 function told(before: SessionState, action: Exclude<Fact, { type: typeof ATTACHED | typeof FORGOTTEN }>): SessionState {
   switch (action.type) {
     case CONNECTION:
-      return before.connection === "closed" ? before : { ...before, connection: action.payload.state };
+      return before.connection === "closed" ? before : { ...before, connection: action.payload.state, via: action.meta.via };
     case LOST:
       return { ...before, connection: "lost", ending: action.payload.message, speaking: null };
     case RESTORED:

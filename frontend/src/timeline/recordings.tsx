@@ -9,14 +9,19 @@ import { useLocale, useText } from "../i18n/text.js";
 import { go } from "../router.js";
 import { useDispatch } from "../store/hooks.js";
 import { noticed } from "../store/notices.js";
-import { Badge, Button, Card, clock, Dialog, Empty, Row, size, Trouble, useResource } from "../ui/index.js";
+import { Badge, Button, Card, clock, Dialog, Empty, Row, size, Trouble, useFirst, useFocusKept, useResource } from "../ui/index.js";
 import { linkTo, pathOf, type RecordingsAnswer, type RecordingView } from "./answers.js";
+
+const NONE: RecordingView[] = [];
 
 const YAML = "recorder:\n  mode: ask   # or `on`: every session";
 
 export function Recordings() {
   const t = useText(texts);
   const { data, error, isLoading, reload } = useResource<RecordingsAnswer>("/v1/recordings", { every: 5_000 });
+  const list = useRef<HTMLUListElement>(null);
+  useFocusKept(list);
+  const [shown, more] = useFirst(data?.recordings ?? NONE);
   return (
     <Card title={t("recordings")} aria-busy={isLoading && data === undefined}>
       {error !== undefined && <Trouble text={error} onRetry={reload} />}
@@ -29,11 +34,12 @@ export function Recordings() {
               <p>{t(data.mode === "on" ? "noRecordingsOn" : "noRecordingsAsk")}</p>
             </Empty>
           )}
-          <ul className="timeline-recordings">
-            {data.recordings.map((one) => (
+          <ul ref={list} className="lines">
+            {shown.map((one) => (
               <Recording key={one.name} recording={one} onGone={reload} />
             ))}
           </ul>
+          {more}
         </>
       )}
     </Card>
@@ -60,7 +66,7 @@ function Recording({ recording, onGone }: { recording: RecordingView; onGone: ()
   const when = new Date(started_at * 1000).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
   const details = [provider, language, has_audio ? clock(audio_ms, 0) : null, t("actions", { count: facts }), size(bytes)];
   return (
-    <li className="timeline-recording" data-testid="recording">
+    <li data-testid="recording">
       <div>
         <a href={linkTo("recordings", name)}>{when}</a>
         {is_live && <Badge kind="accent">{t("isBeingMade")}</Badge>}

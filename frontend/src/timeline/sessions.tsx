@@ -8,8 +8,10 @@ import { useText } from "../i18n/text.js";
 import { go } from "../router.js";
 import { useDispatch } from "../store/hooks.js";
 import { noticed } from "../store/notices.js";
-import { Badge, Button, Card, clock, Empty, Field, Row, Trouble, useResource } from "../ui/index.js";
+import { Badge, Button, Card, clock, Empty, Field, Phase, Row, Trouble, useFirst, useResource } from "../ui/index.js";
 import { linkTo, pathOf, type RecordingsAnswer, type SessionView } from "./answers.js";
+
+const NONE: SessionView[] = [];
 
 export function Sessions() {
   const t = useText(texts);
@@ -17,6 +19,7 @@ export function Sessions() {
   const recordings = useResource<RecordingsAnswer>("/v1/recordings", { every: 3_000 });
   const mode = recordings.data?.mode ?? "off";
   const live = new Set((recordings.data?.recordings ?? []).filter((one) => one.is_live).map((one) => one.session));
+  const [shown, more] = useFirst(data ?? NONE);
   return (
     <Card title={t("liveSessions")} aria-busy={isLoading && data === undefined}>
       <ById />
@@ -26,12 +29,12 @@ export function Sessions() {
           <p>{t("noSessionsLead")}</p>
         </Empty>
       )}
-      <ul className="timeline-recordings">
-        {data?.map((one) => (
-          <li key={one.name} className="timeline-recording">
+      <ul className="lines">
+        {shown.map((one) => (
+          <li key={one.name}>
             <div>
               <a href={linkTo("sessions", one.name)}>{one.name}</a>
-              <Badge>{one.phase}</Badge>
+              <Phase phase={one.phase} />
               {live.has(one.name) && <Badge kind="accent">{t("isRecorded")}</Badge>}
               <p>
                 <small>
@@ -43,6 +46,7 @@ export function Sessions() {
           </li>
         ))}
       </ul>
+      {more}
     </Card>
   );
 }

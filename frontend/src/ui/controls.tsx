@@ -1,14 +1,22 @@
 /** What is pressed, picked and typed into. */
 
-import { type ComponentProps, type ReactNode, useId } from "react";
+import { type ComponentProps, type MouseEvent, type ReactNode, useId } from "react";
 
 export interface ButtonProps extends ComponentProps<"button"> {
   /** `primary`: what one came for, once in a view. */
   kind?: "primary" | "plain" | "quiet" | "danger";
 }
 
-export function Button({ kind = "plain", type = "button", className = "", ...rest }: ButtonProps) {
-  return <button type={type} className={`button button-${kind} ${className}`} {...rest} />;
+/** One that is disabled keeps the focus, which the keyboard would lose to nowhere when what it did is done. */
+export function Button({ kind = "plain", type = "button", className = "", disabled = false, onClick, ...rest }: ButtonProps) {
+  const pressed = (event: MouseEvent<HTMLButtonElement>): void => {
+    if (disabled) {
+      event.preventDefault();
+    } else {
+      onClick?.(event);
+    }
+  };
+  return <button type={type} className={`button button-${kind} ${className}`} aria-disabled={disabled || undefined} onClick={pressed} {...rest} />;
 }
 
 interface Labelled {

@@ -5,6 +5,7 @@ import { type ComponentProps, type ReactNode, useEffect, useId, useRef } from "r
 import { common } from "../i18n/common.js";
 import { useText } from "../i18n/text.js";
 import { Button } from "./controls.js";
+import { useFocusKept } from "./focus.js";
 
 export function Card({ title, actions, children, className = "", ...rest }: ComponentProps<"section"> & { title?: string; actions?: ReactNode }) {
   const id = useId();
@@ -34,6 +35,14 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 /** A few words in the colour of how things are. */
 export function Badge({ kind = "plain", children }: { kind?: "plain" | "good" | "warning" | "bad" | "accent"; children: ReactNode }) {
   return <span className={`badge badge-${kind}`}>{children}</span>;
+}
+
+/** Where a session is, by the hub's own word. */
+export function Phase({ phase }: { phase: string }) {
+  const t = useText(common);
+  const key = `phase_${phase}`;
+  // A newer hub may have more phases.
+  return <Badge kind={phase === "speech" ? "accent" : "plain"}>{key in common.en ? t(key as keyof typeof common.en) : phase}</Badge>;
 }
 
 /** Something went wrong here, in the hub's words. */
@@ -94,6 +103,8 @@ export interface TableProps<Row> {
 
 /** Scrolls sideways where it is wider than the page. */
 export function Table<Row>({ caption, columns, rows, rowKey }: TableProps<Row>) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  useFocusKept(body);
   return (
     <div className="table-frame" tabIndex={0} role="region" aria-label={caption}>
       <table className="table">
@@ -107,7 +118,7 @@ export function Table<Row>({ caption, columns, rows, rowKey }: TableProps<Row>) 
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody ref={body}>
           {rows.map((row) => (
             <tr key={rowKey(row)}>
               {columns.map(({ key, cell, isNumber }) => (

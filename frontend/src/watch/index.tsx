@@ -1,13 +1,13 @@
 import "./watch.css";
 
-import { type SyntheticEvent, useEffect, useState } from "react";
+import { type SyntheticEvent, useEffect, useRef, useState } from "react";
 
 import { useText } from "../i18n/text.js";
 import { watch } from "../i18n/watch.js";
 import type { Route } from "../router.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import { noticed } from "../store/notices.js";
-import { Button, Card, Choices, Empty, Field, Row } from "../ui/index.js";
+import { Button, Card, Choices, Empty, Field, Row, useFocusKept } from "../ui/index.js";
 import { LiveSessions } from "./live_sessions.js";
 import { MOST, NONE, remember, type Via, VIAS, watchBegun } from "./slice.js";
 import { Tile } from "./tile.js";
@@ -17,6 +17,8 @@ export default function View({ route }: { route: Extract<Route, { view: "watch" 
   const dispatch = useDispatch();
   const watched = useSelector((state) => state.watching?.watched ?? NONE);
   const [via, setVia] = useState<Via>("websocket");
+  const tiles = useRef<HTMLElement>(null);
+  useFocusKept(tiles);
   const asked = route.session;
   useEffect(() => {
     if (asked !== undefined) {
@@ -41,7 +43,7 @@ export default function View({ route }: { route: Extract<Route, { view: "watch" 
         <ById via={via} onVia={setVia} onOpen={open} />
       </Card>
       {watched.length > 0 && (
-        <section className="watch-grid" aria-label={t("watched")}>
+        <section ref={tiles} className="watch-grid" aria-label={t("watched")}>
           {watched.map(({ id, via: through }) => (
             <Tile key={`${id} ${through}`} id={id} />
           ))}

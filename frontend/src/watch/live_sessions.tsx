@@ -1,12 +1,12 @@
 /** The sessions that live. They are listed by their names; what is said in one is told to those only who know its id. */
 
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 
 import { useText } from "../i18n/text.js";
 import { watch } from "../i18n/watch.js";
 import { href } from "../router.js";
 import { useSelector } from "../store/hooks.js";
-import { Badge, Button, Card, clock, Empty, Row, Trouble, useResource } from "../ui/index.js";
+import { Badge, Button, Card, clock, Empty, Phase, Row, Trouble, useFirst, useResource } from "../ui/index.js";
 import { publicName } from "./names.js";
 import { NONE } from "./slice.js";
 
@@ -27,6 +27,9 @@ export function LiveSessions({ onWatch }: { onWatch: (id: string) => void }) {
   const t = useText(watch);
   const { data, error, isLoading, reload } = useResource<SessionView[]>("/v1/sessions", { every: 3_000 });
   const ids = useKnownIds();
+  // Those that can be opened come first.
+  const rows = useMemo(() => [...(data ?? [])].sort((one, other) => Number(ids.has(other.name)) - Number(ids.has(one.name))), [data, ids]);
+  const [shown, more] = useFirst(rows);
   return (
     <Card title={t("live")} aria-busy={isLoading && data === undefined}>
       <p className="watch-lead">{t("liveLead")}</p>
@@ -36,13 +39,13 @@ export function LiveSessions({ onWatch }: { onWatch: (id: string) => void }) {
           <p>{t("noSessionsLead")}</p>
         </Empty>
       )}
-      <ul className="watch-sessions">
-        {data?.map((one) => (
+      <ul className="lines">
+        {shown.map((one) => (
           <li key={one.name}>
             <div>
               <Row>
                 <b className="watch-name">{one.name}</b>
-                <Badge kind={one.phase === "speech" ? "accent" : "plain"}>{one.phase}</Badge>
+                <Phase phase={one.phase} />
                 {!one.has_publisher && <Badge kind="warning">{t("alone")}</Badge>}
                 {one.warnings > 0 && <Badge kind="warning">{t("warnings", { count: one.warnings })}</Badge>}
               </Row>
@@ -61,6 +64,7 @@ export function LiveSessions({ onWatch }: { onWatch: (id: string) => void }) {
           </li>
         ))}
       </ul>
+      {more}
     </Card>
   );
 }
