@@ -21,6 +21,7 @@ from asr_hub.errors import Conflict, NotFound, Overloaded
 from asr_hub.hub.names import public_name
 from asr_hub.model import AudioFrame, SessionId
 from asr_hub.recordings.archive import packed
+from asr_hub.recordings.disk_threads import DiskThreads
 from asr_hub.recordings.files import RecordingFiles
 from asr_hub.recordings.format import INDEX, JOURNAL, META, BadRecording, Folder, Meta
 from asr_hub.recordings.library import DAY_S, Keep, Library
@@ -485,7 +486,7 @@ def test_what_is_damaged_is_listed_read_as_far_as_it_is_sound_and_swept_like_oth
         assert past.timeline().last == facts and bool(past.damage) == (facts < 4)
     assert bool(meta.samples) == (not _is_of_meta(what))
     if meta.samples:
-        assert Sound(made, meta).size == 44 + len(TENTH)
+        assert Sound(made, meta, DiskThreads()).size == 44 + len(TENTH)
     library.delete(meta.name)
     assert not made.path.exists() and len(library.all()) == 1
 
@@ -540,3 +541,23 @@ async def test_a_disk_that_never_answers_holds_up_no_stop_and_the_log_says_what_
     await asyncio.to_thread(thread.join, 20)
     assert not thread.is_alive()
     store.close()
+
+
+async def test_who_waits_for_a_disk_is_told_what_came_of_it_and_may_go_before() -> None:
+    threads, begun, never = DiskThreads(2), threading.Event(), threading.Event()
+    stuck = asyncio.create_task(threads.call(lambda: begun.set() or never.wait(50)))
+    await asyncio.to_thread(begun.wait, 20)
+    assert await threads.call(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        await threads.call(lambda: 1 / 0)
+    stuck.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stuck
+    never.set()
+    threads.close()
+    with pytest.raises(Overloaded, match="shutting down"):
+        await threads.call(lambda: 7)
+    for one in threading.enumerate():
+        if one.name == "recordings":
+            await asyncio.to_thread(one.join, 20)
+            assert not one.is_alive()

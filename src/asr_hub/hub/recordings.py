@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
@@ -30,6 +31,7 @@ from asr_hub.protocols.recordings_port import (
 )
 from asr_hub.recordings.archive import packed
 from asr_hub.recordings.causes import why
+from asr_hub.recordings.disk_threads import DiskThreads
 from asr_hub.recordings.format import Folder, Meta
 from asr_hub.recordings.recorder import Recorder
 from asr_hub.recordings.redaction import WITHHELD
@@ -61,6 +63,7 @@ class HubRecordings:
         self._hub = hub
         self._recorder = recorder
         self._library = recorder.library
+        self._threads = recorder.reading
         self._named = Named(hub.record, hub.records)
         self._written: OrderedDict[str, WrittenPast] = OrderedDict()
         self._facts = SessionFacts(hub.store.journal)
@@ -87,33 +90,35 @@ class HubRecordings:
                 "this recording is being made; DELETE /v1/sessions/NAME/recording ends it", code="recording-live"
             )
         self._written.pop(name, None)
-        await asyncio.to_thread(self._library.delete, name)
+        await self._threads.call(partial(self._library.delete, name))
 
     async def make_room(self) -> None:
         try:
-            await asyncio.to_thread(self._library.make)
+            await self._threads.call(self._library.make)
         except HubError as exc:
             raise Overloaded(str(exc), code="disk-full", retry_after=60) from None
 
     async def add(self, path: Path) -> RecordingView:
-        meta = await asyncio.to_thread(self._library.add, path)
+        meta = await self._threads.call(partial(self._library.add, path))
         view = _view(meta, is_live=False)
         # It may be more than is kept.
-        await asyncio.to_thread(self._library.sweep)
+        await self._threads.call(self._library.sweep)
         return view
 
     async def file(self, name: str) -> AsyncIterator[bytes]:
         meta, _ = self._find(name)
-        return _stepped(packed(self._folder(meta)))
+        return self._stepped(packed(self._folder(meta)))
 
     async def audio(self, name: str) -> StoredAudio:
         meta, _ = self._find(name)
-        return await asyncio.to_thread(Sound, self._folder(meta), meta)
+        return await self._threads.call(partial(Sound, self._folder(meta), meta, self._recorder.reading))
 
     def past(self, name: str) -> Past:
         meta, _ = self._find(name)
         kept = _kept(self._written, meta.name, lambda: WrittenPast(self._folder(meta)))
-        return _PastOfRecording(kept, self._turn, lambda damage: self._library.damaged(meta.name, damage))
+        return _PastOfRecording(
+            kept, self._threads, self._turn, lambda damage: self._library.damaged(meta.name, damage)
+        )
 
     def past_of(self, session: str, grant: Grant) -> Past:
         record, has_text = self._seen(session, grant)
@@ -176,6 +181,18 @@ class HubRecordings:
         self._followed[key] = past = self._followed.get(key) or made()
         return _kept(self._live, key, lambda: past)
 
+    async def _stepped(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Pieces that are made on a thread, each when it is asked for."""
+        try:
+            while (piece := await self._threads.call(lambda: next(pieces, None))) is not None:
+                if piece:
+                    yield piece
+        finally:
+            if (close := getattr(pieces, "close", None)) is not None:
+                with contextlib.suppress(ValueError):
+                    # One that is being made in a thread, as the client goes away, ends with it.
+                    close()
+
     def _left(self) -> None:
         self._followers -= 1
 
@@ -183,8 +200,11 @@ class HubRecordings:
 class _PastOfRecording:
     """Implements `Past`."""
 
-    def __init__(self, past: WrittenPast, turn: asyncio.Lock, on_damage: Callable[[str], None]) -> None:
+    def __init__(
+        self, past: WrittenPast, threads: DiskThreads, turn: asyncio.Lock, on_damage: Callable[[str], None]
+    ) -> None:
         self._past = past
+        self._threads = threads
         self._turn = turn
         self._on_damage = on_damage
 
@@ -201,7 +221,7 @@ class _PastOfRecording:
 
     async def _looked(self, look: Callable[[Timeline], T]) -> T:
         async with self._turn:
-            found = await asyncio.to_thread(lambda: look(self._past.timeline()))
+            found = await self._threads.call(lambda: look(self._past.timeline()))
         if self._past.damage:
             self._on_damage(self._past.damage)
         return found
@@ -335,19 +355,6 @@ def _view(meta: Meta, *, is_live: bool) -> RecordingView:
         unread_texts=meta.unread_texts,
         damage=meta.damage or None,
     )
-
-
-async def _stepped(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Pieces that are made on a thread, each when it is asked for."""
-    try:
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-            if piece:
-                yield piece
-    finally:
-        if (close := getattr(pieces, "close", None)) is not None:
-            with contextlib.suppress(ValueError):
-                # One that is being made in a thread, as the client goes away, ends with it.
-                close()
 
 
 T = TypeVar("T")

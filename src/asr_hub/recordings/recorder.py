@@ -11,6 +11,7 @@ import msgspec
 
 from asr_hub.errors import Conflict, Overloaded
 from asr_hub.model import AudioFrame, SessionId
+from asr_hub.recordings.disk_threads import DiskThreads
 from asr_hub.recordings.files import RecordingFiles
 from asr_hub.recordings.format import PIECE_S, SAMPLE_BYTES, Meta, Why
 from asr_hub.recordings.library import Library
@@ -23,6 +24,9 @@ from asr_hub.store.slices.sessions import SessionClosed
 from asr_hub.telemetry import logs
 
 _log = logs.get("asr_hub.recordings")
+
+READERS = 4
+"""Threads that read and take in recordings"""
 
 PATIENCE_S = 10.0
 """Seconds that whoever asks for a beginning or an end waits for the disk"""
@@ -72,6 +76,8 @@ class Recorder:
         """`seq` is the number of the last fact; `public_name` is told in the place of a session's id."""
         self.settings = settings
         self.library = library
+        self.reading = DiskThreads(READERS)
+        """For who looks at recordings. Whoever owns this closes them."""
         self._writer = writer
         self._state = state
         self._seq = seq

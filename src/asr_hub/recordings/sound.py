@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from bisect import bisect_right
 from collections.abc import AsyncIterator
+from functools import partial
 
 from asr_hub.errors import NotFound
+from asr_hub.recordings.disk_threads import DiskThreads
 from asr_hub.recordings.format import SAMPLE_BYTES, Folder, Meta, Piece
 
 HEADER_BYTES = 44
@@ -24,8 +25,10 @@ class Sound:
     NotFound (`no-audio`).
     """
 
-    def __init__(self, folder: Folder, meta: Meta) -> None:
+    def __init__(self, folder: Folder, meta: Meta, threads: DiskThreads) -> None:
+        """`threads` read it, as it is asked for."""
         self._folder = folder
+        self._threads = threads
         self._pieces: list[Piece] = folder.sound_pieces()[0] if meta.samples else []
         if not self._pieces:
             raise NotFound("this recording has no audio", code="no-audio")
@@ -42,7 +45,7 @@ class Sound:
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """Bytes `start` to `end`, without `end`. Raises NotFound where a piece is gone."""
         for at in range(start, end, CHUNK):
-            yield await asyncio.to_thread(self._bytes, at, min(at + CHUNK, end))
+            yield await self._threads.call(partial(self._bytes, at, min(at + CHUNK, end)))
 
     def _bytes(self, start: int, end: int) -> bytes:
         made = bytearray(self._header[start:end])

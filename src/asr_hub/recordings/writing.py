@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from asr_hub.bell import Bell
-from asr_hub.recordings.disk_thread import DiskThread
+from asr_hub.recordings.disk_threads import DiskThreads
 from asr_hub.recordings.files import RecordingFiles
 from asr_hub.recordings.format import Why
 from asr_hub.store.event import Event
@@ -81,19 +81,19 @@ class Writer:
 
         Cancelled, it leaves the thread to the disk: what that does not take is lost.
         """
-        with contextlib.closing(DiskThread()) as thread:
-            await self._write(thread, sweep, every)
+        with contextlib.closing(DiskThreads()) as threads:
+            await self._write(threads, sweep, every)
 
-    async def _write(self, thread: DiskThread, sweep: Callable[[], None], every: float) -> None:
+    async def _write(self, threads: DiskThreads, sweep: Callable[[], None], every: float) -> None:
         due = time.monotonic() + every
         while self._waiting or not self._is_ending:
             work, self._waiting = self._waiting, []
             has_ended = any(isinstance(one, _End) for one in work)
             if work:
-                await thread.call(partial(_do, work))
+                await threads.call(partial(_do, work))
                 self._settle(work)
             if has_ended or time.monotonic() >= due:
-                await thread.call(sweep)
+                await threads.call(sweep)
                 due = time.monotonic() + every
             if self._waiting or self._is_ending:
                 continue
