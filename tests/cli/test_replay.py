@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from asr_hub.cli.main import app
 from asr_hub.model import AudioFormat, EndpointReason, Hypothesis, ProviderName, Role, SessionId
-from asr_hub.recordings.archive import packed
+from asr_hub.recordings.packing import packed
 from asr_hub.store.event import Event
 from asr_hub.store.journal import Entry, Journal, encode, header
 from asr_hub.store.root import ROOT

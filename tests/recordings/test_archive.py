@@ -19,10 +19,11 @@ from tests.store.facts import A, B, closed, ended, final, opened, revised, start
 
 from asr_hub.errors import HubError, TooLarge
 from asr_hub.recordings import archive
-from asr_hub.recordings.archive import journal_in, packed
+from asr_hub.recordings.archive import journal_in
+from asr_hub.recordings.counting import counted
 from asr_hub.recordings.format import BadRecording, Folder
-from asr_hub.recordings.inspecting import counted
 from asr_hub.recordings.library import Keep, Library
+from asr_hub.recordings.packing import packed
 from asr_hub.store.journal import Entry, encode, header, replay
 from asr_hub.store.slices.transcripts import Transcript, Utterance
 

@@ -12,11 +12,12 @@ from tests.recordings.made import SELECTION, lived
 from tests.store.facts import A, B, any_history, audio, closed, ended, final, heard, opened, revised, started, warned
 
 from asr_hub.model import EndpointReason, Hypothesis, Pass, ProviderName, Role
-from asr_hub.recordings.causes import LINKS, MOST_CAUSES, why
+from asr_hub.recordings.causes import MOST_CAUSES, why
 from asr_hub.recordings.format import BadRecording
+from asr_hub.recordings.links import LINKS
+from asr_hub.recordings.live_past import LivePast
 from asr_hub.recordings.selection import OF_THE_HUB
 from asr_hub.recordings.session_facts import SessionFacts
-from asr_hub.recordings.timeline import LivePast
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import Entry
 from asr_hub.store.root import EVENTS

@@ -20,16 +20,16 @@ from asr_hub.config import schema
 from asr_hub.errors import Conflict, NotFound, Overloaded
 from asr_hub.hub.names import public_name
 from asr_hub.model import AudioFrame, SessionId
-from asr_hub.recordings.archive import packed
 from asr_hub.recordings.disk_threads import DiskThreads
 from asr_hub.recordings.files import RecordingFiles
 from asr_hub.recordings.format import INDEX, JOURNAL, META, BadRecording, Folder, Meta
 from asr_hub.recordings.library import DAY_S, Keep, Library
+from asr_hub.recordings.packing import packed
 from asr_hub.recordings.recorder import Recorder, Settings
 from asr_hub.recordings.redaction import Redaction
 from asr_hub.recordings.sound import Sound
-from asr_hub.recordings.timeline import WrittenPast
 from asr_hub.recordings.writing import Writer
+from asr_hub.recordings.written_past import WrittenPast
 from asr_hub.store.event import Event
 from asr_hub.store.journal import replay
 from asr_hub.store.kernel import HubStore

@@ -12,9 +12,9 @@ from tests.store.facts import A, any_history, opened, warned
 
 from asr_hub.model import ProviderName, SessionId
 from asr_hub.recordings import session_facts
+from asr_hub.recordings.live_past import LivePast
 from asr_hub.recordings.selection import Selection, is_told_to_all
 from asr_hub.recordings.session_facts import SessionFacts
-from asr_hub.recordings.timeline import LivePast
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import Entry, Journal
 from asr_hub.store.slices.breakers import AttemptFailed

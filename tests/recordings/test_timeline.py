@@ -15,8 +15,10 @@ from tests.store.facts import A, any_history, ended, final, opened, revised, sta
 
 from asr_hub.errors import NotFound
 from asr_hub.model import SessionId
+from asr_hub.recordings.live_past import LivePast
 from asr_hub.recordings.session_facts import SessionFacts
-from asr_hub.recordings.timeline import LivePast, Timeline, WrittenPast
+from asr_hub.recordings.timeline import Timeline
+from asr_hub.recordings.written_past import WrittenPast
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import Entry, replay
 from asr_hub.store.root import ROOT

@@ -21,8 +21,8 @@ from asr_hub.model import EndpointReason, Hypothesis, ProviderName, SessionId
 from asr_hub.recordings.archive import journal_in, meta_in
 from asr_hub.recordings.causes import Cause
 from asr_hub.recordings.causes import why as list_causes
+from asr_hub.recordings.folding import folded
 from asr_hub.recordings.format import JOURNAL, BadRecording, open_journal
-from asr_hub.recordings.inspecting import folded
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import CorruptJournal, Entry, Recording, read
 from asr_hub.store.root import ROOT

@@ -29,16 +29,18 @@ from asr_hub.protocols.recordings_port import (
     RecordingsView,
     RecordingView,
 )
-from asr_hub.recordings.archive import packed
 from asr_hub.recordings.causes import why
 from asr_hub.recordings.disk_threads import DiskThreads
 from asr_hub.recordings.format import Folder, Meta
+from asr_hub.recordings.live_past import LivePast
+from asr_hub.recordings.packing import packed
 from asr_hub.recordings.recorder import Recorder
 from asr_hub.recordings.redaction import WITHHELD
 from asr_hub.recordings.selection import Selection
 from asr_hub.recordings.session_facts import SessionFacts
 from asr_hub.recordings.sound import Sound
-from asr_hub.recordings.timeline import LivePast, Timeline, WrittenPast
+from asr_hub.recordings.timeline import Timeline
+from asr_hub.recordings.written_past import WrittenPast
 from asr_hub.store.journal import Entry, written
 from asr_hub.store.kernel import Change
 from asr_hub.store.slice import State

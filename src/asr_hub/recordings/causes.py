@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from asr_hub.model import EndpointReason, ProviderName
 from asr_hub.recordings.format import BadRecording
+from asr_hub.recordings.links import LINKS
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import Entry
 from asr_hub.store.slices import breakers, hotwords, providers, scores, sessions, system, transcripts
@@ -22,61 +23,6 @@ MOST_CAUSES = 1000
 
 MOST_FAILURES = 16
 """Of one engine, before its breaker opened: the last."""
-
-LINKS: dict[type[Event], str] = {
-    sessions.SessionOpened: "opened",
-    sessions.SessionAttached: "attached",
-    sessions.SessionDetached: "left",
-    sessions.SessionConfigured: "configured",
-    sessions.LanguageIdentified: "identified",
-    sessions.SessionMoved: "moved",
-    sessions.FinalizeRequested: "asked",
-    sessions.ClearRequested: "asked",
-    sessions.CloseRequested: "asked",
-    sessions.AudioTaken: "audio",
-    sessions.WakeWordHeard: "wake-word",
-    sessions.SessionArmed: "armed",
-    sessions.SpeechStarted: "began",
-    sessions.SpeechEnded: "endpoint",
-    sessions.SessionWarned: "warned",
-    sessions.SessionClosed: "closed",
-    transcripts.HypothesisRevised: "heard",
-    transcripts.UtteranceFinalized: "final",
-    transcripts.UtteranceCorrected: "corrected",
-    transcripts.TextSuppressed: "suppressed",
-    transcripts.HotwordsMatched: "matched",
-    transcripts.DecisionUndone: "undone",
-    transcripts.UtteranceRouted: "routed",
-    transcripts.PassFailed: "failed",
-    transcripts.UtteranceHandedOn: "handed-on",
-    transcripts.RecognitionFailed: "failed",
-    scores.FinalHedged: "hedged",
-    scores.HedgeWon: "won",
-    scores.ShadowCompared: "compared",
-    scores.ShadowSkipped: "skipped",
-    scores.ProviderPromoted: "promoted",
-    breakers.AttemptFailed: "failed",
-    breakers.AttemptSucceeded: "recovered",
-    breakers.BreakerOpened: "breaker-opened",
-    breakers.BreakerHalfOpened: "tried-again",
-    breakers.BreakerClosed: "recovered",
-    breakers.BreakerReset: "replaced",
-    providers.ProviderStarting: "starting",
-    providers.ProviderReady: "ready",
-    providers.ProviderFailed: "failed",
-    providers.ProviderUnloaded: "unloaded",
-    providers.ProviderNoted: "noted",
-    providers.ProviderStopped: "stopped",
-    providers.ProviderRetired: "retired",
-    providers.ProviderRemoved: "removed",
-    hotwords.HotwordsReplaced: "hotwords",
-    system.HubStarted: "started",
-    system.ProviderResolved: "resolved",
-    system.Reconfigured: "reconfigured",
-    system.DrainStarted: "draining",
-    system.HubStopped: "stopped",
-}
-"""What a fact does, in one word."""
 
 _BEFORE_THE_FINAL: tuple[type[Event], ...] = (
     transcripts.UtteranceRouted,

@@ -52,6 +52,9 @@ TEXT_CHARS = 200
 NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{12}(-[0-9]{1,4})?")
 """Of a recording: when it was begun, and the public name of its session."""
 
+SESSION_AT, PLAIN_CHARS = 16, 28
+"""Where that of the session begins in it, and where it ends: then comes a number, if anything."""
+
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Why = Literal["closed", "asked", "too-long", "disk", "stopped", "broken-off"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import calendar
 import contextlib
-import fcntl
 import secrets
 import shutil
 import threading
@@ -15,11 +13,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from asr_hub.errors import ConfigError, HubError, NotFound, Overloaded
+from asr_hub.errors import ConfigError, NotFound, Overloaded
 from asr_hub.recordings.archive import unpacked
+from asr_hub.recordings.checking import checked
 from asr_hub.recordings.files import PRIVATE, write_meta
-from asr_hub.recordings.format import JOURNAL, NAME, BadRecording, Folder, Meta, lines_of
-from asr_hub.recordings.inspecting import checked, counted
+from asr_hub.recordings.format import JOURNAL, NAME, PLAIN_CHARS, SESSION_AT, BadRecording, Folder, Meta
+from asr_hub.recordings.mending import known
 from asr_hub.store.journal import CorruptJournal
 from asr_hub.telemetry import logs
 
@@ -146,12 +145,12 @@ class Library:
             folder.mkdir(mode=PRIVATE)
             size = unpacked(zip, folder, max_bytes=self._max_bytes)
             given = Folder(folder).meta()
-            if NAME.fullmatch(given.name) is None or given.name[_SESSION_AT:_PLAIN_CHARS] != given.session:
+            if NAME.fullmatch(given.name) is None or given.name[SESSION_AT:PLAIN_CHARS] != given.session:
                 raise BadRecording(
                     f"its name, {given.name[:64]!r}, is not that of a recording of {given.session[:64]!r}"
                 )
             found = checked(Folder(folder), given)
-            name = self._free_name(given.name[:_PLAIN_CHARS])
+            name = self._free_name(given.name[:PLAIN_CHARS])
             meta = replace(found, name=name, origin="uploaded", added_at=self._now(), bytes=size, damage="")
             write_meta(folder, meta)
             folder.rename(self.path(meta.name))
@@ -180,16 +179,10 @@ class Library:
         return name
 
     def _see(self, path: Path) -> None:
-        folder = Folder(path)
         with contextlib.suppress(OSError):
             if not any(path.iterdir()):
                 return
-        try:
-            meta = folder.meta()
-        except HubError as exc:
-            meta = _guessed(folder, str(exc))
-        if meta.ended_at is None:
-            meta = _mended(folder, meta)
+        meta = known(Folder(path))
         if meta.damage:
             _log.warning("recorder.damaged", recording=path.name, detail=meta.damage)
         self._names.add(path.name)
@@ -205,47 +198,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _mended(folder: Folder, meta: Meta) -> Meta:
-    """
-    What a recording has that broke off, its journal cut behind the last whole fact; of what is damaged, what is sound.
-
-    It stays as it is where another hub makes it.
-    """
-    try:
-        with (folder.path / JOURNAL).open("r+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return meta
-            with contextlib.suppress(BadRecording):
-                file.truncate(sum(len(line) for line in lines_of(file)))
-            mended = replace(counted(folder, meta), bytes=_size(folder))
-            write_meta(folder.path, mended)
-            return mended
-    except OSError as exc:
-        _log.warning("recorder.unmended", recording=folder.path.name, detail=exc.strerror)
-        return replace(counted(folder, meta), bytes=_size(folder))
-
-
-def _guessed(folder: Folder, damage: str) -> Meta:
-    """What is known of a recording that does not say what it is. None of it is changed: another release may read it."""
-    name = folder.path.name
-    try:
-        began = float(calendar.timegm(time.strptime(name[: _SESSION_AT - 1], "%Y%m%d-%H%M%S")))
-    except ValueError:
-        began = folder.path.stat().st_mtime
-    meta = Meta(name=name, session=name[_SESSION_AT:_PLAIN_CHARS], started_at=began, damage=damage)
-    # How fast its audio was is not known.
-    return replace(counted(folder, meta), samples=0, bytes=_size(folder))
-
-
-def _size(folder: Folder) -> int:
-    return sum(one.stat().st_size for one in folder.path.rglob("*") if one.is_file())
-
-
-_PLAIN_CHARS = 28
-"""Of a name without a suffix: it ends with that of the session."""
-
-_SESSION_AT = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -13,10 +13,11 @@ from asr_hub.errors import Conflict, Overloaded
 from asr_hub.model import AudioFrame, SessionId
 from asr_hub.recordings.disk_threads import DiskThreads
 from asr_hub.recordings.files import RecordingFiles
-from asr_hub.recordings.format import PIECE_S, SAMPLE_BYTES, Meta, Why
+from asr_hub.recordings.format import Meta, Why
 from asr_hub.recordings.library import Library
 from asr_hub.recordings.redaction import Hook, Redaction
 from asr_hub.recordings.selection import Selection, is_told_to_all
+from asr_hub.recordings.tape import Source, Tape
 from asr_hub.recordings.writing import Writer
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.slice import State
@@ -43,15 +44,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of one recording"""
     max_bytes: int = 1 << 30
     """Of one recording"""
-
-
-class Source(Protocol):
-    """Where the audio of a session passes by: its pipeline."""
-
-    rate: int
-    """Hertz"""
-    tap: Callable[[AudioFrame], None] | None
-    """Told of every frame, in order."""
 
 
 class Recorder:
@@ -215,60 +207,3 @@ async def _soon(event: asyncio.Event) -> None:
             await event.wait()
     except TimeoutError:
         raise Overloaded("the disk does not answer; look again in a while") from None
-
-
-class Tape:
-    """One recording that is made: what of its audio was not handed over yet."""
-
-    def __init__(
-        self, selection: Selection, files: RecordingFiles, writer: Writer, source: Source, *, at: float, after: int
-    ) -> None:
-        """`after`: the number of the last fact that it begins behind."""
-        self.selection = selection
-        self.files = files
-        self.source = source
-        self.at = at
-        self.after = after
-        self.begun = asyncio.Event()
-        self.ended = asyncio.Event()
-        self.lost = 0
-        """Samples that the writer did not take, and has not been told of."""
-        self._writer = writer
-        self._piece_bytes = int(PIECE_S * source.rate) * SAMPLE_BYTES
-        self._frames: list[bytes] = []
-        self._size = 0
-        self._start = 0
-        self._first: int | None = None
-        self._end = 0
-
-    @property
-    def heard_s(self) -> float:
-        """Seconds of audio since the recording began."""
-        return 0.0 if self._first is None else (self._end - self._first) / self.source.rate
-
-    def hear(self, frame: AudioFrame) -> None:
-        """Keeps the frame itself: nothing is copied before a thread joins what makes a piece."""
-        if not frame.pcm:
-            return
-        if self._frames and frame.start != self._end:
-            self.flush()
-        if not self._frames:
-            self._start = frame.start
-        if self._first is None:
-            self._first = frame.start
-        self._frames.append(frame.pcm)
-        self._size += len(frame.pcm)
-        self._end = frame.end
-        if self._size >= self._piece_bytes:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand over what was heard."""
-        frames, size = self._frames, self._size
-        if not frames:
-            return
-        self._frames, self._size = [], 0
-        if self._writer.audio(self.files, self._start, frames, size, lost=self.lost):
-            self.lost = 0
-        else:
-            self.lost += size // SAMPLE_BYTES

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
 from asr_hub.bell import Bell
 from asr_hub.recordings.disk_threads import DiskThreads
 from asr_hub.recordings.files import RecordingFiles
@@ -40,7 +42,7 @@ class Writer:
         self._is_ending = False
 
     def begin(self, files: RecordingFiles, on_done: Callable[[], None]) -> None:
-        self._put(_Begin(files, on_done))
+        self._put(_Work(files, files.begin, on_done=on_done))
 
     def fact(self, files: RecordingFiles, event: Event) -> bool:
         """Whether it is taken."""
@@ -48,10 +50,11 @@ class Writer:
             return False
         self._facts += 1
         last = self._waiting[-1] if self._waiting else None
-        if isinstance(last, _Facts) and last.files is files:
+        if last is not None and last.events and last.files is files:
             last.events.append(event)
         else:
-            self._put(_Facts(files, [event]))
+            events = [event]
+            self._put(_Work(files, lambda: files.facts(events), events=events))
         return True
 
     def audio(self, files: RecordingFiles, start: int, frames: list[bytes], size: int, *, lost: int) -> bool:
@@ -59,11 +62,20 @@ class Writer:
         if self._bytes + size > self._most_bytes:
             return False
         self._bytes += size
-        self._put(_Audio(files, start, frames, size, lost))
+
+        def keep() -> None:
+            files.lose(lost)
+            files.audio(start, frames)
+
+        self._put(_Work(files, keep, bytes=size))
         return True
 
     def end(self, files: RecordingFiles, why: Why, at: float, on_done: Callable[[], None], *, lost: int) -> None:
-        self._put(_End(files, why, at, on_done, lost))
+        def end() -> None:
+            files.lose(lost)
+            files.end(why, at)
+
+        self._put(_Work(files, end, is_end=True, on_done=on_done))
 
     @property
     def unwritten(self) -> dict[str, int]:
@@ -88,7 +100,7 @@ class Writer:
         due = time.monotonic() + every
         while self._waiting or not self._is_ending:
             work, self._waiting = self._waiting, []
-            has_ended = any(isinstance(one, _End) for one in work)
+            has_ended = any(one.is_end for one in work)
             if work:
                 await threads.call(partial(_do, work))
                 self._settle(work)
@@ -114,85 +126,29 @@ class Writer:
 
     def _settle(self, work: list[_Work]) -> None:
         for one in work:
-            match one:
-                case _Facts():
-                    self._facts -= len(one.events)
-                case _Audio():
-                    self._bytes -= one.size
-                case _Begin() | _End():
-                    one.on_done()
-                case _:
-                    pass
+            self._facts -= len(one.events)
+            self._bytes -= one.bytes
+            if one.on_done is not None:
+                one.on_done()
 
 
-class _Work:
+class _Work(msgspec.Struct):
     """Something to write."""
 
-    __slots__ = ("files",)
-
-    def __init__(self, files: RecordingFiles) -> None:
-        self.files = files
-
-    def do(self) -> None:
-        raise NotImplementedError
-
-
-class _Begin(_Work):
-    __slots__ = ("on_done",)
-
-    def __init__(self, files: RecordingFiles, on_done: Callable[[], None]) -> None:
-        super().__init__(files)
-        self.on_done = on_done
-
-    def do(self) -> None:
-        self.files.begin()
-
-
-class _Facts(_Work):
-    __slots__ = ("events",)
-
-    def __init__(self, files: RecordingFiles, events: list[Event]) -> None:
-        super().__init__(files)
-        self.events = events
-
-    def do(self) -> None:
-        self.files.facts(self.events)
-
-
-class _Audio(_Work):
-    __slots__ = ("frames", "lost", "size", "start")
-
-    def __init__(self, files: RecordingFiles, start: int, frames: list[bytes], size: int, lost: int) -> None:
-        super().__init__(files)
-        self.start = start
-        self.lost = lost
-        self.frames = frames
-        self.size = size
-
-    def do(self) -> None:
-        self.files.lose(self.lost)
-        self.files.audio(self.start, self.frames)
-
-
-class _End(_Work):
-    __slots__ = ("at", "lost", "on_done", "why")
-
-    def __init__(self, files: RecordingFiles, why: Why, at: float, on_done: Callable[[], None], lost: int) -> None:
-        super().__init__(files)
-        self.lost = lost
-        self.why = why
-        self.at = at
-        self.on_done = on_done
-
-    def do(self) -> None:
-        self.files.lose(self.lost)
-        self.files.end(self.why, self.at)
+    files: RecordingFiles
+    act: Callable[[], None]
+    """What the thread calls"""
+    events: list[Event] = []
+    bytes: int = 0
+    """Of audio"""
+    is_end: bool = False
+    on_done: Callable[[], None] | None = None
 
 
 def _do(work: list[_Work]) -> None:
     for one in work:
         try:
-            one.do()
+            one.act()
         except Exception as exc:  # noqa: BLE001 - the edge of one recording: its failure must not stop the others
             one.files.is_broken = True
             _log.exception("recorder.broke", exc, recording=one.files.path.name)

@@ -1,15 +1,13 @@
-"""A recording is read to its end: what it has is counted, and one that came from elsewhere is checked."""
+"""A recording that came from elsewhere is read to its end, and believed in nothing."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterator, Sized
 
-from msgspec.structs import replace
-
-from asr_hub.errors import NotFound
 from asr_hub.model import SessionId
+from asr_hub.recordings.counting import heard, told
+from asr_hub.recordings.folding import folded
 from asr_hub.recordings.format import (
     LARGEST_PIECE,
     SAMPLE_BYTES,
@@ -22,9 +20,8 @@ from asr_hub.recordings.format import (
 )
 from asr_hub.recordings.selection import NOBODY, is_told_to_all
 from asr_hub.store.event import Event, SessionEvent
-from asr_hub.store.journal import CorruptJournal, Entry
-from asr_hub.store.root import ROOT
-from asr_hub.store.slice import IllegalMove, State
+from asr_hub.store.journal import Entry
+from asr_hub.store.slice import State
 from asr_hub.store.slices.breakers import AttemptFailed, breakers
 from asr_hub.store.slices.hotwords import hotwords
 from asr_hub.store.slices.jobs import select_jobs
@@ -49,23 +46,6 @@ _EVERY = 64
 """Facts from one look at the size of the state to the next."""
 
 
-def counted(folder: Folder, meta: Meta) -> Meta:
-    """What a recording of this hub has, where it was not written down: as far as it is sound, and why no farther."""
-    pieces, damage = folder.sound_pieces()
-    summary = Summary(ROOT.initial)
-    states: Iterable[tuple[Entry, State]] = ()
-    with contextlib.ExitStack() as stack:
-        try:
-            opened = open_journal(stack.enter_context(folder.journal()))
-            summary = Summary(opened.state)
-            states = folded(opened.state, opened.entries)
-        except (CorruptJournal, BadRecording, NotFound) as exc:
-            damage = str(exc)
-        problems: list[str] = []
-        found = _told(meta, _sound(states, problems), summary)
-    return _heard(replace(found, damage=meta.damage or next(iter(problems), damage)), pieces)
-
-
 def checked(folder: Folder, meta: Meta) -> Meta:
     """
     What a recording from elsewhere has, once everything in it is what it says, and of one session alone.
@@ -82,43 +62,10 @@ def checked(folder: Folder, meta: Meta) -> Meta:
         _check_begin(opened.state, session)
         summary = Summary(opened.state)
         states = folded(opened.state, _checked(opened.entries, session))
-        found = _told(meta, _bounded(states), summary)
+        found = told(meta, _bounded(states), summary)
     pieces = folder.pieces()
     _check_audio(folder, pieces)
-    return _heard(found, pieces)
-
-
-def folded(state: State, entries: Iterable[Entry]) -> Iterator[tuple[Entry, State]]:
-    """Each fact, and the state after it. Raises CorruptJournal where one cannot follow."""
-    for line, entry in enumerate(entries, start=2):
-        try:
-            state = ROOT.reduce(state, entry.event)
-        except IllegalMove as exc:
-            raise CorruptJournal(line, f"fact {entry.seq} cannot follow ({exc})", "the facts before it stand") from exc
-        yield entry, state
-
-
-def _sound(states: Iterable[tuple[Entry, State]], problems: list[str]) -> Iterator[tuple[Entry, State]]:
-    """Those before the first that cannot be read."""
-    try:
-        yield from states
-    except (CorruptJournal, BadRecording) as exc:
-        problems.append(str(exc))
-
-
-def _told(meta: Meta, states: Iterator[tuple[Entry, State]], summary: Summary) -> Meta:
-    facts, at = 0, meta.started_at
-    for entry, _ in states:
-        facts, at = entry.seq, entry.event.at
-        summary.tell(entry)
-    ended_at = at if meta.ended_at is None else meta.ended_at
-    return summary.on(replace(meta, facts=facts, ended_at=ended_at, why_ended=meta.why_ended or "broken-off"))
-
-
-def _heard(meta: Meta, pieces: list[Piece]) -> Meta:
-    if not pieces:
-        return replace(meta, samples=0)
-    return replace(meta, samples=pieces[-1].start + pieces[-1].samples)
+    return heard(found, pieces)
 
 
 def _checked(entries: Iterator[Entry], session: SessionId) -> Iterator[Entry]:
