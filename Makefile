@@ -29,7 +29,9 @@ serve: $(VENV)/.base page
 	$(BIN)/asr-hub serve --port $(PORT)
 
 # The web client, built into the package. Needs Node.js 20 or newer.
-web: $(PAGE)
+web:
+	@command -v npm >/dev/null || { echo "No Node.js here: the web client needs version 20 or newer, with npm, to be built." >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(PAGE)
 
 # The same where it can be built; the hub has a small page without it.
 page:

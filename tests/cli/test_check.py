@@ -98,6 +98,14 @@ def test_a_language_model_that_the_hub_would_refuse_is_told(corrected: str, said
     assert said in done.stdout
 
 
+def test_a_redaction_that_is_not_there_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "hub.yaml"
+    path.write_text("recorder: {mode: ask, redact: 'nowhere:hide'}\n")
+    done = runner.invoke(app, ["check", str(path)])
+    assert done.exit_code == 1
+    assert done.stdout.startswith(f"error {path}: recorder.redact: 'nowhere:hide' cannot be had")
+
+
 def test_help_says_what_gives_which_status() -> None:
     told = " ".join(runner.invoke(app, ["check", "--help"]).stdout.split())
     assert "missing: weights that are not here" in told and "the status stays 0" in told

@@ -19,6 +19,7 @@ from asr_hub.hub.correcting import settled
 from asr_hub.providers import registry, speakers
 from asr_hub.providers.base import Provider
 from asr_hub.providers.policy import stay_inside
+from asr_hub.recordings.redaction import hook_of
 
 
 def check(configs: Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...")]) -> None:
@@ -60,6 +61,7 @@ def problems_of(path: Path | None) -> list[str]:
         *_engine_problems(config),
         *_correction_problems(config),
         *_speaker_problems(config),
+        *_recorder_problems(config),
     )
     return [f"{place}{problem}" for problem in problems]
 
@@ -148,6 +150,14 @@ def _correction_problems(config: schema.Config) -> list[str]:
     try:
         if corrected is not None:
             settled(corrected, policy=config.policy)
+    except ConfigError as exc:
+        return [str(exc)]
+    return []
+
+
+def _recorder_problems(config: schema.Config) -> list[str]:
+    try:
+        hook_of(config.recorder.redact)
     except ConfigError as exc:
         return [str(exc)]
     return []

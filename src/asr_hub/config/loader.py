@@ -45,7 +45,7 @@ def load(path: Path | None, *, env: Mapping[str, str] = os.environ) -> Config:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; config/default.yaml is one to copy") from None
+        raise ConfigError(f"{path}: there is no such file; `asr-hub use auto --config {path}` makes one") from None
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     if len(raw) > MAX_BYTES:
