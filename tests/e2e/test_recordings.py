@@ -22,7 +22,7 @@ import pytest
 import yaml
 from tests.client import Client
 from tests.hubs import scripted, until_empty
-from tests.recordings.made import recorded
+from tests.recordings.made import NAME, recorded
 from tests.speech import silence, tone
 from tests.store.facts import A, ended, final, opened, started
 
@@ -31,6 +31,7 @@ from asr_hub.app import Serving, serving
 from asr_hub.config.schema import Config
 from asr_hub.hub.names import public_name
 from asr_hub.model import SessionId
+from asr_hub.recordings.packing import packed
 from asr_hub.store.journal import read, replay, written
 from asr_hub.store.root import ROOT
 
@@ -503,6 +504,19 @@ async def test_a_recording_that_is_damaged_is_looked_at_and_deleted_as_others_ar
         assert (await http.post("/v1/recordings", content=file)).json()["error"]["code"] == "bad-recording"
         refused = await http.get(f"/v1/recordings/{lost.path.name}/actions")
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad-recording")
+        assert "line 1" in (await http.get(f"/v1/recordings/{lost.path.name}")).json()["damage"]
         for name in (made.path.name, lost.path.name):
             assert (await http.delete(f"/v1/recordings/{name}")).status_code == 204
         assert (await http.get("/v1/recordings")).json()["recordings"] == []
+
+
+async def test_a_name_that_comes_back_is_that_of_the_new_recording(
+    running: Serving, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    for index, story in enumerate(([opened(A), started(1), ended(1)], [opened(A)])):
+        file = b"".join(packed(recorded(tmp_path / str(index), story)))
+        sent = await http.post("/v1/recordings", content=file)
+        past = sent.headers["Location"]
+        assert past.endswith(NAME)
+        assert len((await http.get(f"{past}/actions")).json()["actions"]) == len(story)
+        assert (await http.delete(past)).status_code == 204

@@ -67,7 +67,6 @@ async def recorder_of(
         yield recorder
     finally:
         recorder.stop()
-        recorder.reading.close()
         writer.close()
         await asyncio.wait([writing], timeout=patience)
         if not writing.done():

@@ -67,12 +67,10 @@ class HubRecordings:
         self._library = recorder.library
         self._threads = recorder.reading
         self._named = Named(hub.record, hub.records)
-        self._written: OrderedDict[str, WrittenPast] = OrderedDict()
+        self._written: OrderedDict[tuple[str, float], WrittenPast] = OrderedDict()
         self._facts = SessionFacts(hub.store.journal)
         self._live: OrderedDict[tuple[SessionId, bool], LivePast] = OrderedDict()
         self._followed: WeakValueDictionary[tuple[SessionId, bool], LivePast] = WeakValueDictionary()
-        self._turn = asyncio.Lock()
-        """Of looks at what is written: one at a time, so that they leave the processor to those who speak."""
         self._followers = 0
 
     async def all(self) -> RecordingsView:
@@ -91,7 +89,6 @@ class HubRecordings:
             raise Conflict(
                 "this recording is being made; DELETE /v1/sessions/NAME/recording ends it", code="recording-live"
             )
-        self._written.pop(name, None)
         await self._threads.call(partial(self._library.delete, name))
 
     async def make_room(self) -> None:
@@ -113,14 +110,13 @@ class HubRecordings:
 
     async def audio(self, name: str) -> StoredAudio:
         meta, _ = self._find(name)
-        return await self._threads.call(partial(Sound, self._folder(meta), meta, self._recorder.reading))
+        return await self._threads.call(partial(Sound, self._folder(meta), meta, self._threads))
 
     def past(self, name: str) -> Past:
         meta, _ = self._find(name)
-        kept = _kept(self._written, meta.name, lambda: WrittenPast(self._folder(meta)))
-        return _PastOfRecording(
-            kept, self._threads, self._turn, lambda damage: self._library.damaged(meta.name, damage)
-        )
+        # A name may come back, with another recording.
+        kept = _kept(self._written, (meta.name, meta.here_since), lambda: WrittenPast(self._folder(meta)))
+        return _PastOfRecording(kept, self._recorder.looking, partial(self._library.damaged, meta.name))
 
     def past_of(self, session: str, grant: Grant) -> Past:
         record, has_text = self._seen(session, grant)
@@ -202,12 +198,9 @@ class HubRecordings:
 class _PastOfRecording:
     """Implements `Past`."""
 
-    def __init__(
-        self, past: WrittenPast, threads: DiskThreads, turn: asyncio.Lock, on_damage: Callable[[str], None]
-    ) -> None:
+    def __init__(self, past: WrittenPast, thread: DiskThreads, on_damage: Callable[[str], None]) -> None:
         self._past = past
-        self._threads = threads
-        self._turn = turn
+        self._thread = thread
         self._on_damage = on_damage
 
     async def actions(self, *, after: int, limit: int) -> Actions:
@@ -222,11 +215,11 @@ class _PastOfRecording:
         return await self._looked(lambda timeline: _causes(timeline.entry(at), timeline.before(at)))
 
     async def _looked(self, look: Callable[[Timeline], T]) -> T:
-        async with self._turn:
-            found = await self._threads.call(lambda: look(self._past.timeline()))
-        if self._past.damage:
-            self._on_damage(self._past.damage)
-        return found
+        try:
+            return await self._thread.call(lambda: look(self._past.timeline()))
+        finally:
+            if self._past.damage:
+                self._on_damage(self._past.damage)
 
 
 class _PastOfSession:

@@ -69,7 +69,9 @@ class Recorder:
         self.settings = settings
         self.library = library
         self.reading = DiskThreads(READERS)
-        """For who looks at recordings. Whoever owns this closes them."""
+        """For whole files, in and out."""
+        self.looking = DiskThreads()
+        """For looks into journals, one at a time: so they leave the processor to those who speak."""
         self._writer = writer
         self._state = state
         self._seq = seq
@@ -138,7 +140,9 @@ class Recorder:
                 self._end(tape, "closed")
 
     def stop(self) -> None:
-        """End all: the hub stops."""
+        """End all: the hub stops. Nobody looks at recordings any more."""
+        self.reading.close()
+        self.looking.close()
         for tape in tuple(self._tapes.values()):
             self._end(tape, "stopped")
 

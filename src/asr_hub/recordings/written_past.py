@@ -37,6 +37,7 @@ class WrittenPast:
                 try:
                     self._timeline = Timeline(0, read([header]).state, self._fetch)
                 except CorruptJournal as exc:
+                    self.damage = str(exc)
                     raise BadRecording(f"the recording is damaged: {exc}") from exc
                 self._read_to = len(header)
             if not self.damage:
