@@ -84,4 +84,5 @@ async def test_the_past_that_is_shown_is_what_folding_the_actions_gives(
         assert told["states"][str(place)] == json.loads(written(dict(states[place].items())))
     assert told["seconds"] > 10
     assert told["causes"] > 1
+    assert told["keyboard"] == {"cleared": "INPUT", "isAtLast": True}
     assert told["listed"] >= 2

@@ -22,9 +22,17 @@ await scenario(async ({ open, options: { recording, places, folder } }) => {
   const seconds = await page.locator("audio").evaluate(
     (audio) => audio.duration || new Promise((resolve) => audio.addEventListener("loadedmetadata", () => resolve(audio.duration))),
   );
+  // By keyboard alone: what goes away, or is of no use at the end, leaves the focus where one can go on.
+  await page.getByRole("listbox", { name: "Actions" }).press("ArrowUp");
+  await page.locator(`[data-testid="state"][data-at="${places.at(-1) - 2}"]`).waitFor({ state: "attached" });
+  await page.getByLabel("Text or type").fill("final");
+  await page.getByRole("button", { name: "Show all" }).last().press("Enter");
+  const cleared = await page.evaluate(() => document.activeElement.tagName);
   // What was said last, and why it came.
-  await page.getByRole("button", { name: "Last" }).click();
+  const toLast = page.getByRole("button", { name: "Last" });
+  await toLast.press("Enter");
   await settled(page);
+  const keyboard = { cleared, isAtLast: await toLast.evaluate((button) => button === document.activeElement) };
   const causes = await page.getByTestId("causes").locator("li").count();
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
   const file = join(folder, "away.zip");
@@ -36,5 +44,5 @@ await scenario(async ({ open, options: { recording, places, folder } }) => {
   await page.waitForURL(/time\/recordings\/./);
   await page.goto(view("time"));
   await page.getByTestId("recording").filter({ hasText: "uploaded" }).waitFor();
-  return { states, seconds, causes, listed: await page.getByTestId("recording").count() };
+  return { states, seconds, causes, keyboard, listed: await page.getByTestId("recording").count() };
 });

@@ -1,11 +1,11 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 import { messageOf } from "../api.js";
 import { files as texts } from "../i18n/files.js";
 import { useText } from "../i18n/text.js";
 import { useDispatch } from "../store/hooks.js";
 import { noticed } from "../store/notices.js";
-import { Button, Dialog, Row } from "../ui/index.js";
+import { Button, Dialog, Row, useFocusKept } from "../ui/index.js";
 import { isOver, type Task } from "./answers.js";
 import { cancel, forget, retry } from "./jobs.js";
 
@@ -21,6 +21,8 @@ export function JobActions({ task, onForgotten, onRetried }: JobActionsProps) {
   const dispatch = useDispatch();
   const [isAsking, setAsking] = useState(false);
   const [isBusy, setBusy] = useState(false);
+  const actions = useRef<HTMLSpanElement>(null);
+  useFocusKept(actions);
   const { task_id: id, name, status } = task;
   const doing = (work: () => Promise<unknown>, then?: () => void): void => {
     setBusy(true);
@@ -29,7 +31,7 @@ export function JobActions({ task, onForgotten, onRetried }: JobActionsProps) {
       .finally(() => setBusy(false));
   };
   return (
-    <span className="files-actions">
+    <span ref={actions} className="files-actions">
       {(status === "failed" || status === "cancelled") && (
         <Button kind="quiet" disabled={isBusy} aria-label={t("retryFile", { name })} onClick={() => doing(() => retry(dispatch, id), onRetried)}>
           {t("retry")}
@@ -46,6 +48,7 @@ export function JobActions({ task, onForgotten, onRetried }: JobActionsProps) {
       <Dialog title={t("deleteTitle")} isOpen={isAsking} onClose={() => setAsking(false)}>
         <p>{t("deleteLead", { name })}</p>
         <Row>
+          <Button onClick={() => setAsking(false)}>{t("keep")}</Button>
           <Button
             kind="danger"
             onClick={() => {
@@ -55,7 +58,6 @@ export function JobActions({ task, onForgotten, onRetried }: JobActionsProps) {
           >
             {t("deleteForGood")}
           </Button>
-          <Button onClick={() => setAsking(false)}>{t("keep")}</Button>
         </Row>
       </Dialog>
     </span>

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import { files as texts } from "../i18n/files.js";
 import { useText } from "../i18n/text.js";
 import { useDispatch } from "../store/hooks.js";
-import { Button, Row, Switch, Trouble } from "../ui/index.js";
+import { Button, Row, Switch, Trouble, useFocusKept } from "../ui/index.js";
 import type { Segment, Task } from "./answers.js";
 import { useAudio } from "./audio.js";
 import { countOf, type Edits } from "./edits.js";
@@ -24,14 +24,17 @@ export function Transcript({ task, segments, edits }: { task: Task; segments: re
   const t = useText(texts);
   const dispatch = useDispatch();
   const player = useRef<HTMLAudioElement>(null);
+  const tools = useRef<HTMLSpanElement>(null);
   const audio = useAudio(task);
   const [isUnplayable, setUnplayable] = useState(false);
   const [isFollowing, follow] = useState(true);
   const [areUnsureMarked, markUnsure] = useState(true);
   const [editing, edit] = useState<{ index: number; draft: string }>();
   const piecesOf = usePieces(segments, edits);
-  const { place, isPlaying } = usePlace(player, segments, piecesOf);
   const { list, rows, offset, total, measure, show } = useRows(segments.length);
+  useFocusKept(list, ".files-row-actions button");
+  useFocusKept(tools);
+  const { place, isPlaying } = usePlace(player, segments, piecesOf);
 
   const seek = useCallback((ms: number) => {
     if (player.current !== null) {
@@ -75,7 +78,7 @@ export function Transcript({ task, segments, edits }: { task: Task; segments: re
         <Row className="files-tools">
           <Switch label={t("follow")} isOn={isFollowing} onSwitch={follow} />
           <Switch label={t("markUnsure")} isOn={areUnsureMarked} onSwitch={markUnsure} />
-          <span className="files-undo">
+          <span ref={tools} className="files-undo">
             <Button kind="quiet" disabled={edits.past.length === 0} onClick={() => dispatch(editUndone())}>
               {t("undo")}
             </Button>

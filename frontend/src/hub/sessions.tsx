@@ -71,10 +71,10 @@ export function LiveSessions() {
       <Dialog title={t("closeTitle")} isOpen={asked !== undefined} onClose={() => ask(undefined)}>
         <p>{t("closeLead", { name: asked ?? "" })}</p>
         <Row>
+          <Button onClick={() => ask(undefined)}>{t("leave")}</Button>
           <Button kind="danger" onClick={() => asked !== undefined && close(asked)}>
             {t("close")}
           </Button>
-          <Button onClick={() => ask(undefined)}>{t("leave")}</Button>
         </Row>
       </Dialog>
     </Card>

@@ -6,7 +6,7 @@ import { type KeyboardEvent, useEffect, useMemo, useRef } from "react";
 import { timeline as texts } from "../i18n/timeline.js";
 import { useText } from "../i18n/text.js";
 import { useDispatch } from "../store/hooks.js";
-import { Button, Card, clock, Empty, Field, Row, Select } from "../ui/index.js";
+import { Button, Card, clock, Empty, Field, Row, Select, useFocusKept } from "../ui/index.js";
 import { rowAt } from "./column.js";
 import { ALL, passing, typesOf } from "./filter.js";
 import { GROUPS } from "./rows.js";
@@ -95,9 +95,11 @@ function Filters({ shown }: { shown: number }) {
     { value: "-", text: `— ${t("types")} —`, disabled: true },
     ...types.map((type) => ({ value: type, text: type })),
   ];
+  const list = useRef<HTMLDivElement>(null);
+  useFocusKept(list);
   const isFiltered = kind !== "" || text !== "" || utterance !== null;
   return (
-    <div className="timeline-filters">
+    <div ref={list} className="timeline-filters">
       <Select label={t("filterKind")} options={options} value={kind} onPick={(picked) => dispatch(filtered({ kind: picked }))} />
       <Field label={t("filterText")} type="search" value={text} onChange={(event) => dispatch(filtered({ text: event.target.value }))} />
       <Field

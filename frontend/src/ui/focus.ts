@@ -9,8 +9,11 @@ export function focusContent(): void {
   content?.focus({ preventScroll: true });
 }
 
-/** A row that had the focus hands it on to the row in its place, the last one to the row before, and the only one to the view. */
-export function useFocusKept(list: RefObject<HTMLElement | null>): void {
+/**
+ * What had the focus in a row of `list` and is gone hands it on to its row, a row that is gone to the one in its place, the
+ * last one to the one before, and the only one to the view: to what `wanted` selects, the first of it.
+ */
+export function useFocusKept(list: RefObject<HTMLElement | null>, wanted = "a[href], button, input"): void {
   const last = useRef<{ element: Element; index: number }>(undefined);
   useEffect(() => {
     const moved = ({ target }: FocusEvent): void => {
@@ -26,9 +29,10 @@ export function useFocusKept(list: RefObject<HTMLElement | null>): void {
       return;
     }
     const rows = list.current?.children ?? [];
-    const next = rows[Math.min(last.current.index, rows.length - 1)]?.querySelector<HTMLElement>("a[href], button, input");
+    const row = rows[Math.min(last.current.index, rows.length - 1)];
+    const next = row?.matches(wanted) === true ? row : row?.querySelector(wanted);
     last.current = undefined;
-    if (next == null) {
+    if (!(next instanceof HTMLElement)) {
       focusContent();
     } else {
       next.focus();

@@ -63,7 +63,7 @@ export interface DialogProps {
   children: ReactNode;
 }
 
-/** Over everything else; Escape closes it. */
+/** Over everything else; Escape closes it. Its first control has the focus: let that be the harmless one. */
 export function Dialog({ title, isOpen, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
