@@ -15,11 +15,11 @@ export function Controls() {
   const { phase, choices, session } = useSelector((state) => state.live);
   const chooser = useRef<HTMLInputElement>(null);
   const isBusy = phase === "opening" || phase === "closing";
-  const isOpen = phase === "listening" || phase === "paused" || phase === "file";
+  const canEnd = phase !== "idle" && phase !== "closing";
   return (
     <Row className="live-controls">
       {choices.mode === "push-to-talk" ? <Hold isBusy={isBusy && phase !== "opening"} /> : main()}
-      {isOpen && <Button onClick={() => void link.stop()}>{t("stop")}</Button>}
+      {canEnd && <Button onClick={() => void link.stop()}>{t("stop")}</Button>}
       <input
         ref={chooser}
         className="hidden"

@@ -1,129 +1,125 @@
-/** The owner of the session that is spoken into, and of what speaks. One for the page; it outlives the view. */
+/** What a person does in the Live view, one wish after another. One for the page; it outlives the view. */
 
-import { AsrHub, HubError, Microphone, type Session, type SessionMessage, toInt16 } from "asr-hub-client";
-import { io } from "socket.io-client";
+import { HubError, type Microphone, toInt16 } from "asr-hub-client";
 
-import { base, key, messageOf } from "../api.js";
-import { ATTACHED, CONNECTION, fact, FORGOTTEN, LOST, RESTORED, told } from "../store/facts.js";
+import { messageOf } from "../api.js";
 import { noticed } from "../store/notices.js";
 import { type Store, store } from "../store/store.js";
-import { compact, lines } from "../store/transcript.js";
+import { Conversation } from "./conversation.js";
 import { decoded } from "./decoded.js";
-import { forget, fromBase64, keep, type Kept, recall, toBase64 } from "./kept.js";
-import { Pace } from "./pace.js";
-import { type Choices, chosen, delayed, fileBegun, phaseChanged, sessionTaken, type Transport } from "./slice.js";
-import { RATE, Wave } from "./wave.js";
+import { Ear } from "./ear.js";
+import { Gate } from "./gate.js";
+import { forget, keep, recall } from "./kept.js";
+import { Marks } from "./marks.js";
+import { type Choices, chosen, delayed, fileBegun, type Live, phaseChanged } from "./slice.js";
+import { claim } from "./tab.js";
+import { RATE, type Wave } from "./wave.js";
 
-/** Milliseconds of sound in one block: small enough for a meter. */
-const BLOCK = 50;
-
-/** Blocks that are sent after push-to-talk was let go. */
-const TAIL = 4;
-
-/** Seconds that may wait in the page while the session moves or comes back. */
-const WAIT = 30;
-
-/** Milliseconds that a browser may take to give the microphone of its own accord, after a reload. */
-const PATIENCE = 4_000;
+type Phase = Live["phase"];
 
 export class LiveLink {
-  readonly wave = new Wave();
-  /** Samples that were given to the session, counted as the session counts. */
-  sent = 0;
   /** Of a file, from 0 to 1. */
   progress = 0;
 
-  readonly #pace = new Pace();
-  #session: Session | undefined;
-  #via: Transport = "websocket";
-  #microphone: Microphone | undefined;
-  /** Whether a microphone is open or on its way. */
-  #isHearing = false;
-  /** Grows with each opening and closing: a microphone that came too late is closed again. */
-  #ear = 0;
+  readonly #marks: Marks;
+  readonly #conversation: Conversation;
+  readonly #ear: Ear;
+  readonly #gate = new Gate();
   #file: AbortController | undefined;
-  /** Whether what the microphone hears goes to the hub: always, but while push-to-talk is not held. */
-  #isOpen = true;
-  #isHeld = false;
-  /** What the hub had taken of the session that ended last. */
-  #heard = 0;
-  /** Blocks that are still sent after push-to-talk was let go: the end of the last word. */
-  #tail = 0;
+  /** Grows with each wish: one that was overtaken shows nothing any more. */
+  #turn = 0;
   /** A reload is come back from once. */
   #isBack = false;
-  /** While the session moves to another protocol nothing is sent. */
-  #moved: Promise<void> = Promise.resolve();
-  /** The utterance whose first partial is awaited, and the sample at which it began. */
-  #awaited: { utterance: number; sample: number } | undefined;
 
-  constructor(private readonly store: Store) {
-    addEventListener("pagehide", () => this.#keep());
+  constructor(
+    private readonly store: Store,
+    listen?: typeof Microphone.open,
+  ) {
+    this.#marks = new Marks((delays) => void store.dispatch(delayed(delays)));
+    this.#conversation = new Conversation(store, {
+      begun: (offset) => this.#marks.reset(offset),
+      spoken: (samples) => this.#marks.spoken(samples),
+      told: (message) => this.#marks.told(message),
+      ended: () => this.#over(),
+    });
+    this.#ear = new Ear({ heard: (samples) => this.#speak(samples), failed: (error) => this.#deaf(error) }, listen);
+    addEventListener("pagehide", () => this.#conversation.keep(this.#ear.isHearing));
+  }
+
+  get wave(): Wave {
+    return this.#marks.wave;
+  }
+
+  /** Samples that were given to the session, counted as the session counts. */
+  get sent(): number {
+    return this.#marks.sent;
   }
 
   /** What the hub has taken. */
   get acknowledged(): number {
-    return this.#session?.acknowledged ?? this.#heard;
+    return this.#conversation.acknowledged;
   }
 
-  get #choices(): Choices {
-    return this.store.getState().live.choices;
+  get #live(): Live {
+    return this.store.getState().live;
+  }
+
+  /** Where nothing is spoken. */
+  get #rest(): Phase {
+    return this.#conversation.session === undefined ? "idle" : "paused";
   }
 
   /** Speak: into the session that lives, or a new one. Call it from a click. */
   async listen(): Promise<void> {
-    await this.#try(async () => {
-      this.store.dispatch(phaseChanged("opening"));
-      this.#isOpen = this.#choices.mode === "hands-free" || this.#isHeld;
-      await this.#ready();
-      await this.#hear();
-      if (this.#isHearing) {
-        this.store.dispatch(phaseChanged("listening"));
+    await this.#act(async (isPast) => {
+      this.#show("opening");
+      this.#gate.set(this.#live.choices.mode === "hands-free");
+      await this.#conversation.ready();
+      if (!isPast()) {
+        await this.#ear.open(this.#live.choices.device);
       }
+      return this.#ear.isHearing ? "listening" : this.#rest;
     });
   }
 
   /** Speak no more; the session lives on. The final comes without waiting for a silence that nobody sends. */
   async pause(): Promise<void> {
-    await this.#try(async () => {
+    await this.#act(async () => {
       await this.#hush();
-      if (this.#session !== undefined) {
-        this.store.dispatch(phaseChanged("paused"));
-        await this.#session.finalize();
-      }
+      await (await this.#conversation.current())?.finalize();
+      return this.#rest;
     });
   }
 
   /** What was said is heard to its end. */
   async stop(): Promise<void> {
-    await this.#try(async () => {
-      this.store.dispatch(phaseChanged("closing"));
+    if (this.#live.phase === "closing") {
+      return;
+    }
+    await this.#act(async () => {
+      this.#show("closing");
       this.#file?.abort();
       await this.#hush();
-      await this.#session?.close();
+      await (await this.#conversation.current())?.close();
+      // The last message is shown first.
+      return this.#conversation.session === undefined ? "idle" : undefined;
     });
   }
 
-  /** An empty page. The session that was is left as it ended. */
+  /** An empty page. */
   forget(): void {
-    const { session } = this.store.getState().live;
-    if (session !== null && this.#session === undefined) {
-      forget();
-      this.store.dispatch(told(FORGOTTEN, null, { session, seq: 0, via: this.#via }));
-      this.store.dispatch(sessionTaken(null));
-      this.wave.reset();
-    }
+    this.#conversation.forget();
+    this.#marks.reset(0);
   }
 
   /** Push-to-talk: from here on what is said counts. */
   async hold(): Promise<void> {
-    const { phase } = this.store.getState().live;
+    const { phase } = this.#live;
     if (phase === "file") {
       // Letting go would end the file, too.
       return;
     }
-    this.#isHeld = true;
-    this.#isOpen = true;
-    this.#tail = 0;
+    this.#gate.hold();
     if (phase === "idle" || phase === "paused") {
       await this.listen();
     }
@@ -131,61 +127,64 @@ export class LiveLink {
 
   /** And to here. The final comes without waiting for silence. */
   release(): void {
-    if (this.#isHeld) {
-      this.#isHeld = false;
-      this.#tail = TAIL;
-    }
+    this.#gate.release();
   }
 
   /** Other wishes for what runs: from the next utterance on, or at once where only this page is concerned. */
   async change(wish: Partial<Choices>): Promise<void> {
-    const before = this.#choices;
     this.store.dispatch(chosen(wish));
-    const { provider, language } = wish;
-    await this.#try(async () => {
-      if (this.#session !== undefined && (provider || language)) {
-        await this.#session.configure({ ...(provider && { provider }), ...(language && { language }) });
+    const { provider, language, device, transport, mode } = wish;
+    try {
+      if (provider || language) {
+        const session = await this.#conversation.current();
+        await session?.configure({ ...(provider && { provider }), ...(language && { language }) });
       }
-      if (wish.device !== undefined && this.#isHearing) {
-        await this.#hear();
+      if (device !== undefined && this.#ear.isHearing) {
+        await this.#ear.open(device);
       }
-      if (wish.transport !== undefined && wish.transport !== before.transport) {
-        await this.#move(wish.transport);
+      if (transport !== undefined) {
+        await this.#conversation.move();
       }
-    });
-    // A file is streamed whole, however one speaks after it.
-    if (wish.mode !== undefined && this.store.getState().live.phase !== "file") {
-      const wasOpen = this.#isOpen;
-      this.#isOpen = wish.mode === "hands-free";
-      if (wasOpen && !this.#isOpen && this.#isHearing) {
-        await this.#try(async () => this.#session?.finalize());
+      if (mode !== undefined) {
+        await this.#takeTurns(mode);
+      }
+    } catch (error) {
+      this.#complain(error);
+      if (this.#live.phase === "listening" && !this.#ear.isHearing) {
+        this.#show(this.#rest);
       }
     }
   }
 
-  /** Stream a sound file, as fast as the hub takes it. */
+  /** Stream a sound file, as fast as the hub takes it. One at a time. */
   async play(file: File): Promise<void> {
-    await this.#try(async () => {
+    if (["opening", "closing", "file"].includes(this.#live.phase)) {
+      return;
+    }
+    await this.#act(async (isPast) => {
+      this.#show("opening");
       await this.#hush();
-      this.store.dispatch(phaseChanged("opening"));
       const samples = await decoded(file);
-      const isNew = this.#session === undefined;
-      const session = await this.#ready();
+      const isNew = this.#conversation.session === undefined;
+      if (isPast()) {
+        return undefined;
+      }
+      const session = await this.#conversation.ready();
       if (!isNew) {
         await session.finalize();
       }
+      if (isPast()) {
+        return undefined;
+      }
       this.store.dispatch(fileBegun({ name: file.name, seconds: samples.length / RATE }));
-      const abort = new AbortController();
-      this.#file = abort;
-      await this.#stream(samples, abort.signal);
-      if (abort.signal.aborted) {
+      this.#file = new AbortController();
+      await this.#stream(samples, this.#file.signal);
+      if (isPast() || this.#file.signal.aborted) {
         // The session ended, or is being ended.
-        return;
+        return undefined;
       }
       await (isNew ? session.close() : session.finalize());
-      if (!isNew && this.#session !== undefined) {
-        this.store.dispatch(phaseChanged("paused"));
-      }
+      return isNew ? undefined : this.#rest;
     });
   }
 
@@ -196,314 +195,114 @@ export class LiveLink {
       return;
     }
     this.#isBack = true;
-    this.store.dispatch(chosen(kept.choices));
-    if (kept.ending !== undefined) {
-      this.#show(kept, kept.ending);
-      return;
-    }
-    this.store.dispatch(phaseChanged("opening"));
-    this.store.dispatch(sessionTaken(kept.session));
-    try {
-      const session = await this.#resumed(kept.session, kept.seq);
-      this.#take(session, kept.choices.transport, kept.lines);
-      const missing = await this.#speakOn(fromBase64(kept.audio), kept.offset);
-      this.wave.push(new Int16Array(missing.slice().buffer));
-    } catch (error) {
-      // What was said stays; where no hub answers, the next reload tries again.
-      this.store.dispatch(phaseChanged("idle"));
-      this.#show(kept, messageOf(error));
-      if (error instanceof HubError) {
-        keep({ ...kept, ending: messageOf(error) });
+    await this.#act(async (isPast) => {
+      this.#show("opening");
+      if (!(await claim(kept.session))) {
+        forget();
+        return "idle";
       }
-      this.#complain(error);
-      return;
-    }
-    this.store.dispatch(phaseChanged("paused"));
-    if (kept.wasListening && (await isPermitted())) {
-      await Promise.race([this.listen(), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
-    }
-  }
-
-  /** A session of before a reload that is over, by what is left of it. */
-  #show({ session, choices, lines: said, offset }: Kept, reason: string): void {
-    const [via, meta] = [choices.transport, { session, seq: 0, via: choices.transport }];
-    const format = { sample_rate: RATE, channels: 1, encoding: "pcm_s16le" } as const;
-    this.sent = this.#heard = offset;
-    this.store.dispatch(sessionTaken(session));
-    this.store.dispatch(told(ATTACHED, { session, role: "publisher", provider: "", format, audio_offset: offset }, meta));
-    this.store.dispatch(told(RESTORED, { lines: said }, meta));
-    this.store.dispatch(fact({ type: "closed", reason, audio_offset: offset, seq: 1 }, session, via));
-  }
-
-  #hub(transport: Transport): AsrHub {
-    const used = key();
-    return new AsrHub({ url: base(), transport, io, ...(used !== undefined && { key: used }) });
-  }
-
-  async #ready(): Promise<Session> {
-    if (this.#session !== undefined) {
-      return this.#session;
-    }
-    const { transport, provider, language } = this.#choices;
-    const session = await this.#hub(transport).open({
-      format: { sample_rate: RATE },
-      ...(provider !== "" && { provider }),
-      ...(language !== "" && { language }),
-    });
-    this.#take(session, transport);
-    return session;
-  }
-
-  /** After this `seq`, or from the oldest that the hub keeps where that is gone. */
-  async #resumed(id: string, seq: number | undefined): Promise<Session> {
-    const hub = this.#hub(this.#choices.transport);
-    try {
-      return await hub.resume(id, seq === undefined ? {} : { seq });
-    } catch (error) {
-      if (error instanceof HubError && (error.code === "resume-gap" || error.code === "stale-seq")) {
-        return hub.resume(id);
+      if (isPast()) {
+        return undefined;
       }
-      throw error;
-    }
-  }
-
-  #take(session: Session, via: Transport, kept?: readonly Kept["lines"][number][]): void {
-    const { id, role, provider, format, seq, acknowledged } = session;
-    const isNew = id !== this.store.getState().live.session || kept !== undefined;
-    const meta = { session: id, seq, via };
-    if (isNew) {
-      this.forget();
-      this.#pace.reset();
-      this.wave.reset(acknowledged);
-      this.store.dispatch(sessionTaken(id));
-    }
-    this.#session = session;
-    this.#via = via;
-    this.sent = acknowledged;
-    this.store.dispatch(told(ATTACHED, { session: id, role, provider, format, audio_offset: acknowledged }, meta));
-    if (kept !== undefined) {
-      this.store.dispatch(told(RESTORED, { lines: kept }, meta));
-    }
-    void this.#read(session, via);
-    session.on("connection", ({ state }) => {
-      this.store.dispatch(told(CONNECTION, { state }, { session: id, seq: session.seq, via }));
-    });
-    this.#keep();
-  }
-
-  /** A loop is told everything since the session was opened; of one that was left, what came until then. */
-  async #read(session: Session, via: Transport): Promise<void> {
-    try {
-      for await (const message of session) {
-        this.#mark(message);
-        this.store.dispatch(fact(message, session.id, via));
+      this.store.dispatch(chosen(kept.choices));
+      if (kept.ending !== undefined) {
+        this.#conversation.show(kept, kept.ending);
+        return "idle";
       }
-    } catch (error) {
-      const meta = { session: session.id, seq: session.seq, via };
-      this.store.dispatch(told(LOST, { message: messageOf(error) }, meta));
-      this.#complain(error);
-    }
-    if (session === this.#session) {
-      this.#over();
-    }
-  }
-
-  /** What is drawn, and what is measured. */
-  #mark(message: SessionMessage): void {
-    switch (message.type) {
-      case "speech-started":
-        this.wave.began(message.at);
-        this.#awaited = { utterance: message.utterance, sample: (message.at * RATE) / 1000 };
-        break;
-      case "endpoint":
-        this.wave.ended(message.at);
-        break;
-      case "wake-word":
-        this.wave.woke(message.at, message.phrase);
-        break;
-      case "partial":
-        if (this.#awaited?.utterance === message.utterance && message.hypothesis.text !== "") {
-          const began = this.#pace.when(this.#awaited.sample);
-          this.#awaited = undefined;
-          this.store.dispatch(delayed({ firstPartial: began === undefined ? null : Math.round(performance.now() - began) }));
+      try {
+        await this.#conversation.resume(kept);
+      } catch (error) {
+        // What was said stays; where no hub answers, the next reload tries again.
+        this.#conversation.show(kept, messageOf(error));
+        if (error instanceof HubError) {
+          keep({ ...kept, ending: messageOf(error) });
         }
-        break;
-      case "final":
-        this.store.dispatch(delayed({ final: message.latency_ms }));
-        break;
-      default:
-    }
-  }
-
-  // Speaking.
-
-  /** The microphone that is chosen, in place of the one that is open. One that is closed before it is there says nothing. */
-  async #hear(): Promise<void> {
-    const before = this.#microphone;
-    const ear = (this.#ear += 1);
-    this.#microphone = undefined;
-    this.#isHearing = true;
-    await before?.stop().catch(() => undefined);
-    if (ear !== this.#ear) {
-      return;
-    }
-    const microphone = await this.#opened(ear).catch((error: unknown) => {
-      this.#isHearing &&= ear !== this.#ear;
-      throw error;
+        throw error;
+      }
+      if (!isPast() && kept.wasListening && (await isPermitted())) {
+        void this.listen();
+      }
+      return "paused";
     });
-    if (ear !== this.#ear) {
-      await microphone.stop().catch(() => undefined);
-      return;
-    }
-    this.#microphone = microphone;
   }
 
-  #opened(ear: number): Promise<Microphone> {
-    const { device } = this.#choices;
-    return Microphone.open(
-      { send: (samples) => this.#speak(samples) },
-      {
-        blockMs: BLOCK,
-        waitSeconds: WAIT,
-        ...(device !== "" && { constraints: { deviceId: { exact: device } } }),
-        onError: (error) => {
-          if (ear !== this.#ear) {
-            return;
-          }
-          this.#microphone = undefined;
-          this.#isHearing = false;
-          if (this.#session !== undefined) {
-            this.store.dispatch(phaseChanged("paused"));
-            this.#complain(error);
-          }
-        },
-      },
-    );
+  async #takeTurns(mode: Choices["mode"]): Promise<void> {
+    // A file is streamed whole, however one speaks after it.
+    if (this.#live.phase !== "file") {
+      const wasOpen = this.#gate.isOpen;
+      this.#gate.release();
+      this.#gate.set(mode === "hands-free");
+      if (wasOpen && !this.#gate.isOpen && this.#ear.isHearing) {
+        await this.#conversation.session?.finalize();
+      }
+    }
   }
 
   async #hush(): Promise<void> {
-    const microphone = this.#microphone;
-    this.#ear += 1;
-    this.#isHearing = false;
-    this.#microphone = undefined;
-    await microphone?.stop().catch(() => undefined);
-    this.wave.levelDb = -100;
-    this.wave.version += 1;
+    await this.#ear.close();
+    this.#marks.hush();
   }
 
   async #speak(samples: Int16Array): Promise<void> {
-    await this.#moved;
     this.wave.meter(samples);
-    const session = this.#session;
-    if (session === undefined || !this.#isOpen) {
+    const { session } = this.#conversation;
+    if (session === undefined || !this.#gate.isOpen) {
       return;
     }
-    this.sent += samples.length;
-    this.#pace.sent(this.sent, performance.now());
-    this.wave.push(samples);
+    this.#marks.sending(samples);
     await session.send(samples);
-    if (this.#tail > 0) {
-      this.#tail -= 1;
-      if (this.#tail === 0 && this.#choices.mode === "push-to-talk") {
-        this.#isOpen = false;
-        await session.finalize();
-      }
+    if (this.#gate.passed()) {
+      await session.finalize();
     }
   }
 
   async #stream(samples: Float32Array, signal: AbortSignal): Promise<void> {
     const step = RATE / 5;
-    this.#isOpen = true;
     for (let at = 0; at < samples.length && !signal.aborted; at += step) {
-      await this.#speak(toInt16(samples.subarray(at, at + step)));
+      const block = toInt16(samples.subarray(at, at + step));
+      this.wave.meter(block);
+      this.#marks.sending(block);
+      await this.#conversation.session?.send(block);
       this.progress = Math.min(1, (at + step) / samples.length);
     }
     this.progress = 0;
   }
 
-  /** What was spoken before, from where the hub stands. */
-  async #speakOn(bytes: Uint8Array<ArrayBuffer>, offset: number): Promise<Uint8Array<ArrayBuffer>> {
-    const session = this.#session;
-    if (session === undefined) {
-      return new Uint8Array(0);
-    }
-    const missing = bytes.subarray(Math.max(0, session.acknowledged - offset) * 2);
-    if (missing.byteLength > 0) {
-      this.sent += missing.byteLength / 2;
-      await session.send(missing);
-    }
-    return missing;
-  }
-
-  /** The same session over another protocol, without a word lost. */
-  async #move(transport: Transport): Promise<void> {
-    const session = this.#session;
-    if (session === undefined) {
-      return;
-    }
-    const { promise, resolve } = deferred();
-    this.#moved = promise;
-    try {
-      const { id, seq, acknowledged, unheard } = session;
-      // Nothing that it still says counts: it is said again after `seq`.
-      this.#session = undefined;
-      session.leave();
-      const moved = await this.#resumed(id, seq);
-      this.#take(moved, transport);
-      await this.#speakOn(unheard, acknowledged);
-    } catch (error) {
-      this.#over();
-      throw error;
-    } finally {
-      resolve();
+  /** The microphone went away, or found no session. */
+  #deaf(error: Error): void {
+    if (this.#conversation.session !== undefined) {
+      this.#show("paused");
+      this.#complain(error);
     }
   }
-
-  // Ends.
 
   #over(): void {
-    const over = this.#session;
-    this.#heard = over?.acknowledged ?? this.#heard;
-    this.sent = this.#heard;
-    this.#session = undefined;
+    this.#marks.sent = this.acknowledged;
     this.#file?.abort();
-    if (over !== undefined) {
-      this.#keepOf(over, false);
-    }
     void this.#hush();
-    this.store.dispatch(phaseChanged("idle"));
+    this.#show("idle");
   }
 
-  #keep(): void {
-    if (this.#session !== undefined) {
-      this.#keepOf(this.#session, true);
-    }
-  }
-
-  #keepOf(session: Session, isAlive: boolean): void {
-    const said = this.store.getState().sessions[session.id];
-    if (said === undefined) {
-      return;
-    }
-    keep({
-      ...(!isAlive && { ending: said.ending ?? "lost" }),
-      session: session.id,
-      seq: said.seq,
-      choices: this.#choices,
-      wasListening: this.#microphone !== undefined,
-      lines: lines(said.transcript).map(compact),
-      offset: session.acknowledged,
-      audio: toBase64(session.unheard),
-    });
-  }
-
-  async #try(work: () => Promise<void>): Promise<void> {
+  /** Do it, and show how things are then. Where it fails, that is told. */
+  async #act(work: (isPast: () => boolean) => Promise<Phase | undefined>): Promise<void> {
+    const turn = (this.#turn += 1);
+    const isPast = (): boolean => turn !== this.#turn;
+    let phase: Phase | undefined;
     try {
-      await work();
+      phase = await work(isPast);
     } catch (error) {
-      this.#complain(error);
-      this.store.dispatch(phaseChanged(this.#session === undefined ? "idle" : "paused"));
+      if (!isPast()) {
+        this.#complain(error);
+      }
+      phase = this.#rest;
     }
+    if (phase !== undefined && !isPast()) {
+      this.#show(phase);
+    }
+  }
+
+  #show(phase: Phase): void {
+    this.store.dispatch(phaseChanged(phase));
   }
 
   #complain(error: unknown): void {
@@ -517,14 +316,6 @@ async function isPermitted(): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }
 
 export const link = new LiveLink(store);

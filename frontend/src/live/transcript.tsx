@@ -18,9 +18,11 @@ export function Transcript({ session }: { session: string | null }) {
   const transcript = useSelector((state) => (session === null ? EMPTY : (state.sessions[session]?.transcript ?? EMPTY)));
   const isListening = useSelector((state) => state.live.phase === "listening" || state.live.phase === "file");
   const gaps = useSelector((state) => (session === null ? 0 : (state.sessions[session]?.gaps ?? 0)));
+  const isLost = useSelector((state) => session !== null && state.sessions[session]?.connection === "lost");
   const isEmpty = count(transcript) === 0 && (transcript.partial?.hypothesis.text ?? "") === "";
   return (
     <>
+      {isLost && <p className="live-lost">{t("lost")}</p>}
       {gaps > 0 && <p className="badge badge-warning">{t("gap", { count: gaps })}</p>}
       {transcript.dropped > 0 && <small>{t("dropped", { count: transcript.dropped })}</small>}
       {isEmpty ? (

@@ -4,8 +4,10 @@ import "./captions.css";
 
 import { type CSSProperties, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
+import { onKeyGiven } from "../api.js";
 import { useText } from "../i18n/text.js";
 import { watch } from "../i18n/watch.js";
+import { KeyMissing } from "../key_prompt.js";
 import type { Route } from "../router.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import { at, count, type Transcript } from "../store/transcript.js";
@@ -21,6 +23,8 @@ export default function Captions({ route: { session: id } }: { route: Extract<Ro
   const session = useSelector((state) => state.sessions[id]);
   // Why there are no words; null for a name, which gives none.
   const [trouble, tell] = useState<{ id: string; message: string | null }>();
+  const [turn, begin] = useState(0);
+  useEffect(() => onKeyGiven(() => begin((before) => before + 1)), []);
   useEffect(() => {
     const link = new WatchLink({
       id,
@@ -32,7 +36,7 @@ export default function Captions({ route: { session: id } }: { route: Extract<Ro
       onRefused: (message) => tell({ id, message }),
     });
     return () => link.close();
-  }, [dispatch, id]);
+  }, [dispatch, id, turn]);
   const hash = useSyncExternalStore(subscribe, () => location.hash);
   const look = useMemo(() => lookOf(hash), [hash]);
   const style = {
@@ -45,6 +49,7 @@ export default function Captions({ route: { session: id } }: { route: Extract<Ro
   return (
     <main id="content" className={classes} style={style} data-testid="view-captions" data-connection={session?.connection ?? "opening"}>
       <div className="captions-lines">{session !== undefined && <Words transcript={session.transcript} />}</div>
+      {session === undefined && <KeyMissing />}
       {session === undefined && trouble?.id === id && (
         <small className="captions-trouble" role="status">
           {trouble.message === null ? t("captionsNeedId") : t("captionsWait", { message: trouble.message })}
