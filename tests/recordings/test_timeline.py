@@ -17,11 +17,11 @@ from asr_hub.errors import NotFound
 from asr_hub.model import SessionId
 from asr_hub.recordings.live_past import LivePast
 from asr_hub.recordings.session_facts import SessionFacts
-from asr_hub.recordings.timeline import Timeline
+from asr_hub.recordings.timeline import SNAPSHOT_EVERY, Timeline
 from asr_hub.recordings.written_past import WrittenPast
 from asr_hub.store.event import Event, SessionEvent
 from asr_hub.store.journal import Entry, replay
-from asr_hub.store.root import ROOT
+from asr_hub.store.root import ROOT, Root
 from asr_hub.store.slice import State
 from asr_hub.store.slices.breakers import AttemptFailed
 
@@ -135,3 +135,33 @@ def test_a_recording_that_is_still_made_is_read_on(tmp_path: Path) -> None:
     check(past.timeline())
     path.write_bytes(whole + b'{"seq":9}\n')
     assert past.timeline().last == 2
+
+
+def test_a_look_at_a_live_session_reduces_nothing_before_a_state_is_asked_for_and_each_fact_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub = lived([opened(A)])
+    for number in range(1, 300):
+        for event in (started(number), ended(number), final(number)):
+            hub.dispatch(event)
+    reduced = 0
+    reduce = Root.reduce
+
+    def counted(root: Root, state: State, event: Event) -> State:
+        nonlocal reduced
+        reduced += 1
+        return reduce(root, state, event)
+
+    past = LivePast(SessionFacts(hub.journal), SELECTION)
+    monkeypatch.setattr(Root, "reduce", counted)
+    timeline = past.timeline()
+    assert len(timeline.entries(after=0, limit=1000)) == len(timeline) == 898 and reduced == 0
+    assert timeline.latest is timeline.latest and reduced == 898
+    timeline.state_at(500)
+    assert reduced < 898 + SNAPSHOT_EVERY
+    before = reduced
+    monkeypatch.setattr(Root, "reduce", reduce)
+    hub.dispatch(started(300))
+    monkeypatch.setattr(Root, "reduce", counted)
+    assert past.timeline().latest is not None and reduced == before + 1
+    hub.close()

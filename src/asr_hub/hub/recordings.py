@@ -235,8 +235,13 @@ class _PastOfSession:
         return await asyncio.to_thread(_actions, _Ends.of(timeline), entries, has_text=self._has_text)
 
     async def state(self, at: int) -> bytes:
-        state = self._past.timeline().state_at(at)
-        return await asyncio.to_thread(lambda: _state(at, state if self._has_text else WITHHELD.state(state)))
+        timeline = self._past.timeline()
+
+        def made() -> bytes:
+            state = timeline.state_at(at)
+            return _state(at, state if self._has_text else WITHHELD.state(state))
+
+        return await asyncio.to_thread(made)
 
     async def causes(self, at: int) -> CausesView:
         timeline = self._past.timeline()

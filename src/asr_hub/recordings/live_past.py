@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from asr_hub.recordings.selection import Selection
 from asr_hub.recordings.session_facts import SessionFacts
 from asr_hub.recordings.timeline import Timeline
 from asr_hub.store.journal import Entry
-from asr_hub.store.root import ROOT
 
 MOST_KEPT = 10_000
 """Facts of a live session beyond those it began with; then it begins anew, from what the journal of the hub has."""
@@ -39,9 +36,12 @@ class LivePast:
 
     def _anew(self) -> Timeline:
         journal = self._facts.journal
-        self._entries = []
+        entries: list[Entry] = []
+        self._entries = entries
         self._seen = first = journal.oldest_state
-        self._timeline = timeline = Timeline(first, self.selection.state(journal.state_at(first)), self._fetch)
+        state = self.selection.state(journal.state_at(first))
+        # On a thread somebody may still look at the timeline before this one: it goes on having its own facts.
+        self._timeline = timeline = Timeline(first, state, lambda start, end: iter(entries[start:end]))
         self._begun_with = len(self._read_on(timeline))
         return timeline
 
@@ -49,9 +49,6 @@ class LivePast:
         for seq, event in self._facts.of(self.selection.session, after=self._seen):
             if (told := self.selection.of(event)) is not None:
                 self._entries.append(Entry(seq, told))
-                timeline.note(seq, ROOT.reduce(timeline.latest, told))
+                timeline.note(seq)
         self._seen = self._facts.journal.seq
         return timeline
-
-    def _fetch(self, start: int, end: int) -> Iterator[Entry]:
-        return iter(self._entries[start:end])

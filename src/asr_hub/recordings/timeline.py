@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from threading import Lock
 
 from asr_hub.errors import NotFound
 from asr_hub.store.journal import Entry
@@ -22,7 +23,9 @@ class Timeline:
     """
     Facts in the order of their numbers, which may have gaps, and snapshots of the state among them.
 
-    It holds the numbers and the snapshots; the facts are fetched where they lie.
+    It holds the numbers and the snapshots; the facts are fetched where they lie. States are made when they are asked
+    for, which takes as long as there are facts before them that nobody asked for yet: `state_at` may be called on a
+    thread, while facts are noted on the loop.
     """
 
     def __init__(self, first: int, state: State, fetch: Fetch) -> None:
@@ -30,7 +33,9 @@ class Timeline:
         self.first = first
         self._numbers = array("Q")
         self._snapshots = [state]
-        self._latest = state
+        self._reached = (0, state)
+        """How many facts are reduced, and the state after them"""
+        self._turn = Lock()
         self._fetch = fetch
 
     def __len__(self) -> int:
@@ -44,14 +49,13 @@ class Timeline:
     @property
     def latest(self) -> State:
         """The state after the newest fact."""
-        return self._latest
+        return self.state_at(self.last)
 
-    def note(self, seq: int, state: State) -> None:
-        """A fact, and the state after it."""
+    def note(self, seq: int, state: State | None = None) -> None:
+        """A fact, and the state after it where that is known already."""
         self._numbers.append(seq)
-        self._latest = state
-        if len(self._numbers) % SNAPSHOT_EVERY == 0:
-            self._snapshots.append(state)
+        if state is not None:
+            self._reach(len(self._numbers), state)
 
     def entries(self, *, after: int, limit: int) -> list[Entry]:
         """At most `limit`, with numbers above `after`."""
@@ -74,15 +78,23 @@ class Timeline:
         """
         The state after fact number `seq`, or after the last before it.
 
-        Reduces fewer than `SNAPSHOT_EVERY` facts. Raises NotFound for what is not kept, or lies ahead.
+        Reduces each fact once, then fewer than `SNAPSHOT_EVERY`. Raises NotFound for what is not kept, or lies ahead.
         """
         if not self.first <= seq <= self.last:
             raise NotFound(f"no state after action {seq}: choose one from {self.first} to {self.last}")
         place = bisect_right(self._numbers, seq)
-        if place == len(self._numbers):
-            return self._latest
-        index = place // SNAPSHOT_EVERY
-        state = self._snapshots[index]
-        for entry in self._fetch(index * SNAPSHOT_EVERY, place):
-            state = ROOT.reduce(state, entry.event)
-        return state
+        with self._turn:
+            start, state = self._reached
+            if place < start:
+                index = place // SNAPSHOT_EVERY
+                start, state = index * SNAPSHOT_EVERY, self._snapshots[index]
+            for at, entry in enumerate(self._fetch(start, place), start=start + 1):
+                state = ROOT.reduce(state, entry.event)
+                self._reach(at, state)
+            return state
+
+    def _reach(self, place: int, state: State) -> None:
+        if place > self._reached[0]:
+            self._reached = (place, state)
+            if place % SNAPSHOT_EVERY == 0:
+                self._snapshots.append(state)
