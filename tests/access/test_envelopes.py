@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from asr_hub.config.schema import Server
 from asr_hub.errors import Forbidden, ProtocolError
 from asr_hub.protocols.admission import MAX_FIELDS, offered_secret, query_of, secret_of
-from asr_hub.protocols.origins import check_origin, is_accepted
+from asr_hub.protocols.origins import Pages
 
 pytestmark = pytest.mark.unit
 
@@ -96,16 +96,50 @@ def test_any_query_and_any_offer_are_read_or_refused_by_name(query: str, offered
 def test_a_page_is_accepted_by_its_whole_origin(
     origin: str | None, allowed: tuple[str, ...] | None, is_fine: bool
 ) -> None:
-    assert is_accepted(origin, allowed) is is_fine
+    pages = Pages(allowed)
+    assert pages.accept(origin, "127.0.0.1:8765") is is_fine
     if not is_fine:
         with pytest.raises(Forbidden) as refused:
-            check_origin(origin, allowed)
+            pages.check(origin, "127.0.0.1:8765")
         assert refused.value.code == "foreign-origin"
 
 
 @given(st.text(min_size=1), st.sets(st.text()))
 def test_with_a_list_only_what_is_in_it_is_accepted(origin: str, allowed: set[str]) -> None:
-    assert is_accepted(origin, allowed) is (origin in allowed or "*" in allowed)
+    assert Pages(allowed).accept(origin, origin.partition("://")[2]) is (origin in allowed or "*" in allowed)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "where_all", "where_locked"),
+    [
+        ("http://192.168.1.5:8765", "192.168.1.5:8765", True, True),
+        ("https://[2001:db8::1]", "[2001:db8::1]", True, True),
+        ("http://192.168.1.5:8765", "192.168.1.5", False, False),
+        ("http://192.168.1.5:8765", None, False, False),
+        ("http://192.168.1.5.evil.example", "192.168.1.5.evil.example", False, True),
+        ("https://hub.example.org", "hub.example.org", False, True),
+        ("https://hub.example.org", "HUB.example.org", False, True),
+        ("https://hub.example.org", "hub.example.org:443", False, False),
+        ("https://evil.example", "hub.example.org", False, False),
+        ("https://evil.example, https://hub.example.org", "hub.example.org", False, False),
+        ("null", "null", False, False),
+        ("", "", False, False),
+        ("https://", "", False, False),
+        ("https://a@hub.example.org", "a@hub.example.org", False, False),
+        ("chrome-extension://abc", "abc", False, False),
+    ],
+)
+def test_the_page_of_the_hub_is_accepted_where_no_other_can_take_its_place(
+    origin: str, host: str | None, where_all: bool, where_locked: bool
+) -> None:
+    assert Pages().accept(origin, host) is where_all
+    assert Pages(is_locked=lambda: True).accept(origin, host) is where_locked
+    assert not Pages(("https://a.example",), is_locked=lambda: True).accept(origin, host)
+
+
+@given(st.text(), st.none() | st.text())
+def test_any_page_is_accepted_or_not(origin: str, host: str | None) -> None:
+    assert not Pages(is_locked=lambda: True).accept(origin, host) or "://" in origin
 
 
 @pytest.mark.parametrize(

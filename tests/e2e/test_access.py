@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 from tests.access.callers import CALLERS, Caller, GrpcCaller, HttpCaller, Said, SocketIoCaller, TurnedAway
 from tests.hubs import scripted, until
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from asr_hub.access.keys import new_key
 from asr_hub.access.tokens import AUDIENCE, PREFIX
@@ -280,6 +282,36 @@ async def test_browsers_are_told_which_pages_may_read_what(hub: Serving) -> None
             assert (changed.status_code, changed.json()["error"]["code"]) == (403, "foreign-origin")
         two = await http.post("/v1/sessions", headers=[*here.items(), *elsewhere.items()])
         assert two.status_code == 403
+
+
+async def test_the_page_of_a_locked_hub_may_use_it_under_any_name(hub: Serving) -> None:
+    name = "hub.example.org"
+    page, elsewhere = {"Host": name, "Origin": f"https://{name}"}, {"Host": name, "Origin": "https://evil.example"}
+    key = {"Authorization": f"Bearer {OWNER.secret}"}
+    async with httpx.AsyncClient(base_url=hub.url, trust_env=False) as http:
+        for path in ("/v1/sessions", "/socket.io/?EIO=4&transport=polling"):
+            method = "POST" if path == "/v1/sessions" else "GET"
+            welcome = await http.request(method, path, headers=page | key, json={} if method == "POST" else None)
+            assert welcome.status_code != 403, welcome.text
+            assert welcome.headers["access-control-allow-origin"] == page["Origin"]
+            refused = await http.request(method, path, headers=elsewhere | key)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (403, "foreign-origin")
+    port = httpx.URL(hub.url).port
+    line = partial(connect, f"ws://{name}/v1/stream", host="127.0.0.1", port=port, additional_headers=key, proxy=None)
+    async with line(origin=page["Origin"]):
+        pass
+    with pytest.raises(InvalidStatus):
+        await line(origin=elsewhere["Origin"])
+
+
+async def test_the_page_of_an_open_hub_is_not_known_by_a_name() -> None:
+    # Whoever owns a name can have it lead here.
+    async with serving(scripted()) as hub, httpx.AsyncClient(base_url=hub.url, trust_env=False) as http:
+        for name, status in (("rebound.example", 403), ("192.168.7.7:8765", 200)):
+            answer = await http.put(
+                "/v1/hotwords", headers={"Host": name, "Origin": f"http://{name}"}, json={"hotwords": []}
+            )
+            assert answer.status_code == status, answer.text
 
 
 async def test_events_reach_an_accepted_page_as_they_happen(hub: Serving) -> None:

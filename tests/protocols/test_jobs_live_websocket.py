@@ -14,6 +14,7 @@ from tests.protocols.jobs_serving import A, Server, WebSocketReader, begun, serv
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from asr_hub.protocols.origins import Pages
 from asr_hub.protocols.websocket import LaneSettings
 from asr_hub.store.slices.jobs import JobCut, JobDone, SegmentHeard
 from asr_hub.wire.conversation import Limits
@@ -54,7 +55,7 @@ async def test_keys_come_as_for_a_session(options: dict[str, Any]) -> None:
 
 
 async def test_a_foreign_origin_is_refused() -> None:
-    async with serve(lane_settings=LaneSettings(origins=())) as server:
+    async with serve(lane_settings=LaneSettings(pages=Pages(()))) as server:
         with pytest.raises(InvalidStatus) as caught:
             async with link(server, origin="https://elsewhere.example"):  # type: ignore[arg-type]
                 pass

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from asr_hub.model import EndpointReason, Hypothesis, Role
+from asr_hub.protocols.origins import Pages
 from asr_hub.protocols.websocket import LaneSettings
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.messages import Partial
@@ -138,7 +139,7 @@ async def test_a_subprotocol_is_chosen_where_one_is_offered(
 async def test_pages_of_other_origins_are_refused(
     hub: EchoHub, allowed: tuple[str, ...] | None, origin: str | None, is_welcome: bool
 ) -> None:
-    async with serve(hub, settings=LaneSettings(origins=allowed)) as server:
+    async with serve(hub, settings=LaneSettings(pages=Pages(allowed))) as server:
         if is_welcome:
             async with server.connect(origin=origin) as client:
                 await start(client)

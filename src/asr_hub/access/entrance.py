@@ -62,6 +62,11 @@ class Entrance:
             raise
 
     @property
+    def is_locked(self) -> bool:
+        """Nobody gets in without a key, but where a dialect lets in those who bring none."""
+        return isinstance(self._door, LockedDoor)
+
+    @property
     def max_ttl(self) -> float:
         """Seconds: the longest life of a token."""
         return self._tokens.max_ttl

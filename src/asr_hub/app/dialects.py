@@ -27,7 +27,7 @@ from asr_hub.model import ProviderName
 from asr_hub.protocols.compat import deepgram, funasr, openai_realtime, openai_rest, vosk, wyoming
 from asr_hub.protocols.compat.ports import Compat, Models
 from asr_hub.protocols.jobs_port import UploadSettings
-from asr_hub.protocols.origins import OriginGate
+from asr_hub.protocols.origins import OriginGate, Pages
 from asr_hub.telemetry import logs
 from asr_hub.wire.conversation import Limits
 from asr_hub.wire.dialects.wyoming_info import Model, Offer
@@ -68,8 +68,8 @@ async def dialects_of(
 
         def compat(protocol: str, *, keyless: str | None = None) -> Compat:
             door = entrance.door(protocol, keyless=keyless)
-            origins = config.server.origins
-            return Compat(hub=hub, door=door, models=models, files=decoders, limits=limits, origins=origins)
+            pages = Pages(config.server.origins, is_locked=lambda: keyless is None and entrance.is_locked)
+            return Compat(hub=hub, door=door, models=models, files=decoders, limits=limits, pages=pages)
 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asr-hub-files-")))
         uploads = UploadSettings(folder=folder, max_bytes=MAX_FILE)
@@ -150,12 +150,12 @@ def _grpc_port(name: str) -> Any:
 
 
 def _vosk_port(settings: schema.DialectOnPort, compat: Compat, tls: Pair | None, stopping: asyncio.Event) -> Any:
-    app = OriginGate(vosk.application(compat, stopping), compat.origins)
+    app = OriginGate(vosk.application(compat, stopping), compat.pages)
     return web_port(app, settings, tls, name="vosk")
 
 
 def _funasr_port(settings: schema.DialectOnPort, compat: Compat, tls: Pair | None, stopping: asyncio.Event) -> Any:
-    app = OriginGate(funasr.application(compat, stopping, policy=settings.partials), compat.origins)
+    app = OriginGate(funasr.application(compat, stopping, policy=settings.partials), compat.pages)
     return web_port(app, settings, tls, name="funasr")
 
 

@@ -26,7 +26,7 @@ from asr_hub.protocols import jobs_rest, recordings, rest, site, tokens
 from asr_hub.protocols.http import application
 from asr_hub.protocols.http_sessions import HttpSessions
 from asr_hub.protocols.jobs_sse import JobEvents
-from asr_hub.protocols.origins import OriginGate
+from asr_hub.protocols.origins import OriginGate, Pages
 from asr_hub.protocols.port import DoorPort
 from asr_hub.protocols.recordings_sse import ActionEvents
 from asr_hub.protocols.socket_io.mount import SocketIo, SocketIoSettings
@@ -107,12 +107,13 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
             actions.router,
             site.router(),
         )
+        pages = Pages(config.server.origins, is_locked=lambda: entrance.is_locked)
         socket_io = SocketIo(
             hub,
             entrance.door("socketio"),
-            OriginGate(application(*routers), config.server.origins),
+            OriginGate(application(*routers), pages),
             limits=limits,
-            settings=SocketIoSettings(origins=config.server.origins),
+            settings=SocketIoSettings(pages=pages),
             jobs=files.watches,
         )
         main = server(
@@ -122,7 +123,7 @@ async def serving(config: Config, *, read: Callable[[], Config] | None = None) -
                 hub,
                 door=entrance.door("websocket"),
                 limits=limits,
-                settings=LaneSettings(origins=config.server.origins),
+                settings=LaneSettings(pages=pages),
                 jobs=files.watches,
             ),
             # Of the WebSockets of Socket.IO, which has pings of its own: these would stand behind held-up audio.

@@ -60,7 +60,8 @@ class Server(Section):
     origins: tuple[str, ...] | None = None
     """
     Origins of web pages that may use the hub, such as `https://example.org`; `*` is any. By default those of this
-    machine: localhost and 127.0.0.1.
+    machine, localhost and 127.0.0.1, and the hub's own page: at an address such as `http://192.168.1.5:8765`, and
+    under any name where [keys](../how-to/control-access.md) are asked for.
     """
     tls: Tls | None = None
     max_frame_bytes: Annotated[int, Field(ge=1024, le=64 * 2**20)] = 1 << 20

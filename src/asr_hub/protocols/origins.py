@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Iterable
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
@@ -17,27 +18,45 @@ ANY = "*"
 """In the list of allowed origins: every page there is."""
 
 
-def is_accepted(origin: str | None, allowed: Collection[str] | None) -> bool:
+class Pages:
     """
-    Whether a request with this `Origin` is to be served.
+    Web pages that may use the hub, by their origins.
 
-    `None` is a client that is no browser: it could send whatever it likes, so it is not asked. Without a list the pages
-    of this machine are allowed, on any port. `null`, the origin of files and sandboxes, is nobody's.
+    Without a list those are the pages of this machine, on any port, and the hub's own. The name under which its own
+    page was opened is not trusted where anybody is let in: whoever owns a name can have it lead to this machine, and
+    be the same origin then (DNS rebinding). The address itself is, and any name where nobody gets in without a key.
     """
-    if origin is None:
-        return True
-    if allowed is None:
-        return _LOCAL_PAGE.fullmatch(origin) is not None
-    return ANY in allowed or origin in allowed
 
+    def __init__(self, origins: Iterable[str] | None = None, *, is_locked: Callable[[], bool] = lambda: False) -> None:
+        """`is_locked`: nobody gets in without a key."""
+        self._origins = None if origins is None else frozenset(origins)
+        self._is_locked = is_locked
 
-def check_origin(origin: str | None, allowed: Collection[str] | None) -> None:
-    """Raises Forbidden for a page that `is_accepted` does not accept."""
-    if not is_accepted(origin, allowed):
-        raise Forbidden(
-            "this web page may not use the hub; add its origin to `server.origins` of the hub's configuration",
-            code="foreign-origin",
-        )
+    def accept(self, origin: str | None, host: str | None) -> bool:
+        """
+        Whether a request with this `Origin` and `Host` is to be served.
+
+        Without an origin the client is no browser: it could send whatever it likes, so it is not asked. `null`, the
+        origin of files and sandboxes, is nobody's.
+        """
+        if origin is None:
+            return True
+        if self._origins is not None:
+            return ANY in self._origins or origin in self._origins
+        if _LOCAL_PAGE.fullmatch(origin) is not None:
+            return True
+        page = _PAGE.fullmatch(origin)
+        if page is None or host is None or page["authority"] != host.lower():
+            return False
+        return self._is_locked() or _is_address(page["host"])
+
+    def check(self, origin: str | None, host: str | None) -> None:
+        """Raises Forbidden for a page that is not accepted."""
+        if not self.accept(origin, host):
+            raise Forbidden(
+                "this web page may not use the hub; add its origin to `server.origins` of the hub's configuration",
+                code="foreign-origin",
+            )
 
 
 class OriginGate:
@@ -48,15 +67,15 @@ class OriginGate:
     can, and cannot read what comes. Nothing is buffered, so that streams stay streams.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, pages: Pages) -> None:
         self._app = app
-        self._allowed = None if allowed is None else frozenset(allowed)
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        origin = _origin(scope)
+        origin = _only(scope, b"origin")
         if origin is None:
             await self._app(scope, receive, send)
-        elif not is_accepted(origin, self._allowed):
+        elif not self._pages.accept(origin, _only(scope, b"host")):
             await self._refuse(scope, receive, send, origin)
         elif scope["type"] == "http" and _is_preflight(scope):
             await _preflight(scope, origin)(scope, receive, send)
@@ -68,7 +87,7 @@ class OriginGate:
             await self._app(scope, receive, send)
             return
         try:
-            check_origin(origin, self._allowed)
+            self._pages.check(origin, _only(scope, b"host"))
         except HubError as error:
             response = answer(error)
             if scope["type"] == "websocket":
@@ -88,11 +107,22 @@ _READABLE = "Retry-After, WWW-Authenticate, Location"
 _LOCAL_PAGE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII)
 
 
-def _origin(scope: Scope) -> str | None:
-    """More than one is none that anybody allowed."""
+_PAGE = re.compile(r"https?://(?P<authority>(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?)", re.ASCII)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _only(scope: Scope, wanted: bytes) -> str | None:
+    """A header; more than one is none that anybody allowed."""
     if scope["type"] not in ("http", "websocket"):
         return None
-    given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+    given = [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
     return ", ".join(given) if given else None
 
 

@@ -55,7 +55,7 @@ from asr_hub.protocols.admission import offered_secret, query_of, secret_of
 from asr_hub.protocols.http import told
 from asr_hub.protocols.jobs_attachment import JobAttachment, JobConversation
 from asr_hub.protocols.jobs_live import JobsLivePort, jobs_unavailable
-from asr_hub.protocols.origins import check_origin
+from asr_hub.protocols.origins import Pages
 from asr_hub.protocols.port import AttachmentPort, DoorPort, HubPort, join, obey
 from asr_hub.protocols.timer_wheel import TimerWheel
 from asr_hub.wire.conversation import Conversation, Limits, State
@@ -74,12 +74,7 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str = PATH
     jobs_path: str = JOBS_PATH
-    origins: tuple[str, ...] | None = None
-    """
-    Browser origins that may connect, such as `https://asr.example.org`; `*` is any. By default pages of this machine.
-
-    Clients that send no Origin are no browsers and are not asked.
-    """
+    pages: Pages = Pages()
     ping_interval: float = 20.0
     """A peer that said nothing for so long is asked whether it is there."""
     ping_timeout: float = 20.0
@@ -353,7 +348,7 @@ class Lane(asyncio.Protocol):
         """Who comes, and with what key; the refusal where they may not."""
         headers = {name.lower(): value for name, value in request.headers.raw_items()}
         try:
-            check_origin(headers.get("origin"), self._shared.settings.origins)
+            self._shared.settings.pages.check(headers.get("origin"), headers.get("host"))
             secret = secret_of(headers, query_of(request.path.partition("?")[2]))
             offered = headers.get("sec-websocket-protocol", "")
             self._grant = self._shared.door.admit(secret or offered_secret(offered))

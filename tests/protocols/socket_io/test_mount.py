@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from asr_hub.access.grant import ANYBODY, Grant
 from asr_hub.errors import RateLimited, Unauthorized
+from asr_hub.protocols.origins import Pages
 from asr_hub.protocols.socket_io.mount import MAX_CONNECTS, MAX_PACKETS, MAX_PACKETS_OUTSIDE, SocketIoSettings
 from asr_hub.wire.conversation import Limits
 
@@ -166,7 +167,7 @@ async def test_a_foreign_page_is_refused_with_a_status_on_both_transports() -> N
 
 
 async def test_an_allowed_page_may_read_the_answer() -> None:
-    settings = SocketIoSettings(origins=("https://asr.example.org",))
+    settings = SocketIoSettings(pages=Pages(("https://asr.example.org",)))
     async with serve(EchoHub(), settings=settings) as server, http(server) as client:
         origin = {"Origin": "https://asr.example.org"}
         answer = await client.get(f"/socket.io/?{QUERY}", headers=origin)

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from asr_hub.errors import NotFound
+from asr_hub.protocols.origins import Pages
 from asr_hub.protocols.port import DoorPort, HubPort
 from asr_hub.wire.conversation import Limits
 
@@ -81,5 +82,5 @@ class Compat(msgspec.Struct, frozen=True, kw_only=True):
     models: Models
     files: FilesPort
     limits: Limits
-    origins: tuple[str, ...] | None = None
-    """Of web pages that may use a port of its own; by default those of this machine."""
+    pages: Pages = Pages()
+    """That may use a port of its own."""

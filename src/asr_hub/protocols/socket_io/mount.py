@@ -23,7 +23,7 @@ from asr_hub.protocols.admission import query_of, secret_of
 from asr_hub.protocols.dialogue import Dialogue
 from asr_hub.protocols.http import told
 from asr_hub.protocols.jobs_live import JobsLivePort, jobs_unavailable
-from asr_hub.protocols.origins import check_origin, is_accepted
+from asr_hub.protocols.origins import Pages
 from asr_hub.protocols.port import DoorPort, HubPort
 from asr_hub.protocols.socket_io import jobs as watching
 from asr_hub.protocols.socket_io import native, recorder
@@ -66,8 +66,7 @@ MAX_WAITING = 16_384
 class SocketIoSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long clients may be silent or stuck, and who may connect. Times are in seconds."""
 
-    origins: tuple[str, ...] | None = None
-    """As in `server.origins`."""
+    pages: Pages = Pages()
     ping_interval: float = 25.0
     """Between a client's answer and the next ping."""
     ping_timeout: float = 20.0
@@ -129,7 +128,8 @@ class SocketIo:
             # whose session has no room waits in its own connection, where it holds up nobody else.
             async_handlers=False,
             serializer=StrictPacket,
-            cors_allowed_origins=lambda origin: is_accepted(origin, it.origins),
+            # No request comes to it that was not asked for its origin.
+            cors_allowed_origins=lambda origin: True,
             ping_interval=it.ping_interval,
             ping_timeout=it.ping_timeout,
             max_http_buffer_size=self.max_request_bytes,
@@ -244,7 +244,7 @@ class SocketIo:
     # Requests.
 
     async def _serve(self, link: _Link) -> None:
-        check_origin(link.headers.get("origin"), self._settings.origins)
+        self._settings.pages.check(link.headers.get("origin"), link.headers.get("host"))
         query = query_of(link.query)
         sid = query.get("sid")
         _check_version(query, sid)
