@@ -2,7 +2,7 @@
 //   options.people: [{ act, protocol, base, ... }]
 import { dropped, finals, said, scenario, settled, view } from "./window.mjs";
 
-const ACTS = { speak, reload, change, drop };
+const ACTS = { speak, reload, change, drop, duplicate };
 
 async function begin(page, { protocol, base, act, engine }) {
   await page.goto(view("live", base));
@@ -54,6 +54,19 @@ async function drop(page, { base, file }) {
   await settled(page);
   await dropped(page, file);
   return { finals: await finals(page) };
+}
+
+/** The tab is duplicated, with what it keeps, while somebody speaks in it. */
+async function duplicate(page, person) {
+  await begin(page, person);
+  await page.locator('[data-testid="connection"][data-state="live"]').waitFor();
+  const [second] = await Promise.all([page.waitForEvent("popup"), page.evaluate(() => void window.open(location.href))]);
+  await second.locator('[data-testid="connection"][data-state="idle"]').waitFor();
+  await second.getByRole("button", { name: "Start speaking" }).click({ trial: true });
+  const state = (of) => of.getByTestId("connection").getAttribute("data-state");
+  const told = { first: await state(page), second: await state(second), finals: await finals(second) };
+  await end(page);
+  return told;
 }
 
 await scenario(async ({ open, options }) => ({
