@@ -49,7 +49,7 @@ export default function Captions({ route: { session: id } }: { route: Extract<Ro
   return (
     <main id="content" className={classes} style={style} data-testid="view-captions" data-connection={session?.connection ?? "opening"}>
       <div className="captions-lines">{session !== undefined && <Words transcript={session.transcript} />}</div>
-      {session === undefined && <KeyMissing />}
+      {session?.connection !== "live" && <KeyMissing />}
       {session === undefined && trouble?.id === id && (
         <small className="captions-trouble" role="status">
           {trouble.message === null ? t("captionsNeedId") : t("captionsWait", { message: trouble.message })}
