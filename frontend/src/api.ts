@@ -1,5 +1,10 @@
 /** Requests to the hub that served this page. */
 
+import { HubError } from "asr-hub-client";
+
+import { fill } from "./i18n/dictionary.js";
+import { errors } from "./i18n/errors.js";
+
 /** Any request that did not come to a good end. */
 export class ApiError extends Error {
   override name = "ApiError";
@@ -172,9 +177,17 @@ async function refusal(response: Response): Promise<ApiError> {
   }
 }
 
-/** What to show a person for any failure. */
+/**
+ * What to show a person for any failure, in the language that the document has: the page's own words for what it knows by its
+ * code, and else the hub's, which says everything in English and with its routes.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const words = errors[document.documentElement.lang.startsWith("zh") ? "zh" : "en"];
+  if (!(error instanceof ApiError || error instanceof HubError)) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  const own: string | undefined = (words as Record<string, string>)[error.code];
+  return own ?? fill(words.hubSays, { message: error.message });
 }
 
 /** Milliseconds after which a hub that was away, or that has too much to do, is asked again; undefined where it refused for good. */

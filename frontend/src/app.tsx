@@ -8,9 +8,10 @@ import { useText } from "./i18n/text.js";
 import { KeyMissing, KeyPrompt } from "./key_prompt.js";
 import Live from "./live/index.js";
 import { Notices } from "./notices.js";
-import { type Route, useRoute } from "./router.js";
-import { useSelector } from "./store/hooks.js";
-import { focusContent, Trouble } from "./ui/index.js";
+import { href, type Route, useRoute } from "./router.js";
+import { useDispatch, useSelector } from "./store/hooks.js";
+import { troubleOver } from "./store/notices.js";
+import { Empty, focusContent, Trouble } from "./ui/index.js";
 
 const Watch = lazy(() => import("./watch/index.js"));
 const Captions = lazy(() => import("./watch/captions.js"));
@@ -22,6 +23,7 @@ export function App() {
   const route = useRoute();
   const t = useText(common);
   useLook(route);
+  useArrival(route);
   if (route.view === "captions") {
     return (
       <Suspense>
@@ -49,7 +51,6 @@ export function App() {
 }
 
 function View({ route }: { route: Exclude<Route, { view: "captions" }> }) {
-  useArrival(route);
   switch (route.view) {
     case "watch":
       return <Watch route={route} />;
@@ -61,7 +62,22 @@ function View({ route }: { route: Exclude<Route, { view: "captions" }> }) {
       return <Hub route={route} />;
     case "live":
       return <Live />;
+    case "nowhere":
+      return <Nowhere />;
   }
+}
+
+/** An address that leads to no view. */
+function Nowhere() {
+  const t = useText(common);
+  return (
+    <main id="content">
+      <Empty title={t("nowhere")}>
+        <p>{t("nowhereLead")}</p>
+        <a href={href({ view: "live" })}>{t("live")}</a>
+      </Empty>
+    </main>
+  );
 }
 
 /** Language, theme and title, where the document keeps them. */
@@ -84,8 +100,9 @@ function toContent(event: { preventDefault: () => void }): void {
   focusContent();
 }
 
-/** Another place begins at its top, and has the keyboard where what led to it is gone. */
+/** Another place begins at its top, without what went wrong elsewhere, and has the keyboard where what led to it is gone. */
 function useArrival(route: Route): void {
+  const dispatch = useDispatch();
   const before = useRef(route);
   useEffect(() => {
     if (before.current === route) {
@@ -93,10 +110,11 @@ function useArrival(route: Route): void {
     }
     before.current = route;
     scrollTo(0, 0);
+    dispatch(troubleOver());
     if (document.activeElement === document.body) {
       focusContent();
     }
-  }, [route]);
+  }, [dispatch, route]);
 }
 
 /** A view that fails does not take the page with it. */

@@ -12,7 +12,7 @@ import { languageChosen, type Theme, themeChosen, THEMES } from "./store/prefere
 
 type View = Exclude<Route["view"], "captions">;
 
-const VIEWS: readonly View[] = ["live", "watch", "files", "time", "hub"];
+const VIEWS: readonly Exclude<View, "nowhere">[] = ["live", "watch", "files", "time", "hub"];
 
 const NAMES = { en: "English", zh: "中文" } as const;
 

@@ -4,9 +4,9 @@ import { common } from "./i18n/common.js";
 import { useText } from "./i18n/text.js";
 import { useDispatch, useSelector } from "./store/hooks.js";
 import { noticeRead } from "./store/notices.js";
-import { useFocusKept } from "./ui/index.js";
+import { sentence, useFocusKept } from "./ui/index.js";
 
-/** Milliseconds for which good news is shown; bad news stays until it was read. */
+/** Milliseconds for which good news is shown; bad news stays until it was read, left behind or made good. */
 const SHOWN = 4_000;
 
 export function Notices() {
@@ -27,7 +27,7 @@ export function Notices() {
     <div ref={list} className="notices" role="region" aria-label={t("notices")} aria-live="polite">
       {notices.map(({ id, kind, text }) => (
         <div key={id} className={`notice notice-${kind}`}>
-          <p>{text}</p>
+          <p>{sentence(text)}</p>
           <button type="button" className="button button-quiet" aria-label={t("dismiss")} onClick={() => dispatch(noticeRead(id))}>
             ✕
           </button>

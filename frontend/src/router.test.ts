@@ -19,11 +19,12 @@ test.each(ROUTES.map((route) => [href(route), route] as const))("%s is an addres
   expect(parse(address)).toEqual(route);
 });
 
-test.each(["", "#", "#/", "#/nothing", "#content"])("%j is the Live view", (address) => {
+test.each(["", "#", "#/", "#/live/more", "#content"])("%j is the Live view", (address) => {
   expect(parse(address)).toEqual({ view: "live" });
 });
 
 test.each([
+  ["#/nothing", { view: "nowhere" }],
   ["#/captions", { view: "watch" }],
   ["#/time/elsewhere/x", { view: "time" }],
   ["#/time/sessions", { view: "time" }],

@@ -9,9 +9,11 @@ export type Route =
   | { view: "captions"; session: string }
   | { view: "files"; id?: string }
   | { view: "time"; of?: "recordings" | "sessions"; name?: string }
-  | { view: "hub" };
+  | { view: "hub" }
+  /** No view has this address. */
+  | { view: "nowhere" };
 
-/** What an address says. Whatever is not known is the Live view. */
+/** What an address says. None is the Live view. */
 export function parse(hash: string): Route {
   const [view = "", first, second] = hash.replace(/^#?\/?/, "").split("?")[0]?.split("/").map(decode) ?? [];
   switch (view) {
@@ -25,8 +27,12 @@ export function parse(hash: string): Route {
       return (first === "recordings" || first === "sessions") && second ? { view, of: first, name: second } : { view };
     case "hub":
       return { view };
-    default:
+    case "":
+    case "live":
+    case "content":
       return { view: "live" };
+    default:
+      return { view: "nowhere" };
   }
 }
 

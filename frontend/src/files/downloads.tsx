@@ -3,7 +3,7 @@ import { download } from "../export/download.js";
 import { files as texts } from "../i18n/files.js";
 import { useText } from "../i18n/text.js";
 import { useDispatch } from "../store/hooks.js";
-import { noticed } from "../store/notices.js";
+import { noticed, troubleOver } from "../store/notices.js";
 import { Button, Card, Row } from "../ui/index.js";
 import type { Result } from "./answers.js";
 import { cues, type Format, FORMATS, MEDIA, written } from "./cues.js";
@@ -25,6 +25,7 @@ export function Downloads({ result, edits }: { result: Result; edits: Edits }) {
       .then(async (response) => {
         const media = response.headers.get("content-type")?.split(";")[0] ?? "text/plain";
         download(`${stem}.${ENDINGS[format] ?? format}`, media, await response.text());
+        dispatch(troubleOver());
       })
       .catch((error: unknown) => dispatch(noticed("error", messageOf(error))));
   };

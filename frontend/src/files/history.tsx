@@ -6,7 +6,7 @@ import { useLocale, useText } from "../i18n/text.js";
 import { pause, repeat } from "../repeat.js";
 import { href } from "../router.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
-import { noticed } from "../store/notices.js";
+import { noticed, troubleOver } from "../store/notices.js";
 import { Button, Card, clock, Empty, Field, Select, size, Switch, Trouble, useFocusKept } from "../ui/index.js";
 import { STATUSES, type Task } from "./answers.js";
 import { JobActions } from "./job_actions.js";
@@ -61,6 +61,7 @@ export function HistoryCard() {
     setLoading(true);
     try {
       await readHistory(dispatch, filter, next, signal);
+      dispatch(troubleOver());
     } catch (error) {
       if (!signal.aborted) {
         dispatch(noticed("error", messageOf(error)));
@@ -105,7 +106,7 @@ export function HistoryCard() {
   );
 }
 
-/** The hub tells of the jobs that come next; the queue is asked for when one is over. */
+/** The hub tells of the jobs that come next; the queue is asked for when one begins or is over. */
 function useWatch(rows: readonly Task[]): void {
   const dispatch = useDispatch();
   const [watch, setWatch] = useState<JobWatch>();
@@ -116,10 +117,12 @@ function useWatch(rows: readonly Task[]): void {
       // What was heard tells the language too.
       void readResult(dispatch, id).catch(() => undefined);
     });
-    look();
     setWatch(made);
     return () => made.close();
   }, [dispatch]);
+  // Also when one of them begins to be heard, which is told as its progress.
+  const working = rows.filter(({ status }) => status === "processing").map(({ task_id }) => task_id).join(" ");
+  useEffect(() => void readQueue(dispatch).catch(() => undefined), [dispatch, working]);
   const wanted = nearest(rows).join(" ");
   useEffect(() => {
     watch?.want(wanted === "" ? [] : wanted.split(" "));

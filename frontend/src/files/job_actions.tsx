@@ -4,7 +4,7 @@ import { messageOf } from "../api.js";
 import { files as texts } from "../i18n/files.js";
 import { useText } from "../i18n/text.js";
 import { useDispatch } from "../store/hooks.js";
-import { noticed } from "../store/notices.js";
+import { noticed, troubleOver } from "../store/notices.js";
 import { Button, Dialog, Row, useFocusKept } from "../ui/index.js";
 import { isOver, type Task } from "./answers.js";
 import { cancel, forget, retry } from "./jobs.js";
@@ -27,7 +27,10 @@ export function JobActions({ task, onForgotten, onRetried }: JobActionsProps) {
   const doing = (work: () => Promise<unknown>, then?: () => void): void => {
     setBusy(true);
     work()
-      .then(then, (error: unknown) => dispatch(noticed("error", messageOf(error))))
+      .then(() => {
+        dispatch(troubleOver());
+        then?.();
+      }, (error: unknown) => dispatch(noticed("error", messageOf(error))))
       .finally(() => setBusy(false));
   };
   return (

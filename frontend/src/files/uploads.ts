@@ -1,7 +1,8 @@
 /** Files on their way to the hub: a few at a time, each with its progress, and each can be stopped. */
 
-import { base, key, newKey } from "../api.js";
+import { ApiError, base, key, messageOf, newKey } from "../api.js";
 import { type Dispatch, store } from "../store/store.js";
+import { sentence } from "../ui/index.js";
 import type { Submitted } from "./answers.js";
 import { asTask, JOBS, readQueue, readResult } from "./jobs.js";
 import { formFields, type Order } from "./order.js";
@@ -17,15 +18,6 @@ interface Waiting {
   key: string;
   file: File;
   order: Order;
-}
-
-class Refused extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-  ) {
-    super(message);
-  }
 }
 
 export class Uploads {
@@ -82,8 +74,7 @@ export class Uploads {
       await this.#list(task);
     } catch (error) {
       if (this.#sending.has(one.key)) {
-        const message = error instanceof Error ? error.message : String(error);
-        this.dispatch(uploadChanged({ key: one.key, state: "failed", error: message }));
+        this.dispatch(uploadChanged({ key: one.key, state: "failed", error: sentence(messageOf(error)) }));
       }
     } finally {
       this.#sending.delete(one.key);
@@ -108,7 +99,7 @@ export class Uploads {
       try {
         return await this.#post(one, used);
       } catch (error) {
-        if (!(error instanceof Refused && error.status === 401) || (await newKey(used)) === undefined) {
+        if (!(error instanceof ApiError && error.status === 401) || (await newKey(used)) === undefined) {
           throw error;
         }
       }
@@ -135,11 +126,11 @@ export class Uploads {
         if (sending.status >= 200 && sending.status < 300) {
           resolve(JSON.parse(sending.responseText) as Submitted);
         } else {
-          reject(new Refused(sending.status, reason(sending)));
+          reject(refusal(sending));
         }
       };
-      sending.onerror = () => reject(new Refused(0, "the hub does not answer, or ended the upload"));
-      sending.onabort = () => reject(new Refused(0, "stopped"));
+      sending.onerror = () => reject(new ApiError("upload-broken", "the hub does not answer, or ended the upload", 0));
+      sending.onabort = () => reject(new ApiError("stopped", "stopped", 0));
       sending.open("POST", `${base()}${JOBS}/submit`);
       if (used !== undefined) {
         sending.setRequestHeader("Authorization", `Bearer ${used}`);
@@ -152,10 +143,11 @@ export class Uploads {
 /** Those of this page. They go on while another view is open. */
 export const uploads = new Uploads(store.dispatch);
 
-function reason({ status, responseText }: XMLHttpRequest): string {
+function refusal({ status, responseText }: XMLHttpRequest): ApiError {
   try {
-    return (JSON.parse(responseText) as { error: { message: string } }).error.message;
+    const { error } = JSON.parse(responseText) as { error: { code: string; message: string } };
+    return new ApiError(error.code, error.message, status);
   } catch {
-    return `HTTP ${status}`;
+    return new ApiError(`http-${status}`, `HTTP ${status}`, status);
   }
 }

@@ -11,6 +11,10 @@ export interface Notice {
 /** The newest stay. */
 const KEPT = 4;
 
+function isGood({ kind }: Notice): boolean {
+  return kind === "good";
+}
+
 export const notices = createSlice({
   name: "notices",
   initialState: [] as Notice[],
@@ -18,11 +22,14 @@ export const notices = createSlice({
     noticed: {
       prepare: (kind: Notice["kind"], text: string) => ({ payload: { id: nanoid(), kind, text } }),
       reducer(state, { payload }: PayloadAction<Notice>) {
-        return [...state.filter(({ text }) => text !== payload.text), payload].slice(-KEPT);
+        const kept = payload.kind === "good" ? state.filter(isGood) : state;
+        return [...kept.filter(({ text }) => text !== payload.text), payload].slice(-KEPT);
       },
     },
+    /** One has left the place where it arose, or it has worked since. */
+    troubleOver: (state) => (state.every(isGood) ? state : state.filter(isGood)),
     noticeRead: (state, { payload }: PayloadAction<string>) => state.filter(({ id }) => id !== payload),
   },
 });
 
-export const { noticed, noticeRead } = notices.actions;
+export const { noticed, noticeRead, troubleOver } = notices.actions;

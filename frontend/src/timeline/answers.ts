@@ -58,6 +58,8 @@ export interface RecordingView {
   why_ended: string | null;
   lost_audio_ms: number;
   unread_texts: number;
+  /** Why it cannot be read to its end; an older hub says nothing of it. */
+  damage?: string | null;
 }
 
 export interface RecordingsAnswer {

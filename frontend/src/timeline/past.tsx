@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 
 import { timeline as texts } from "../i18n/timeline.js";
-import { useText } from "../i18n/text.js";
+import { useLocale, useText } from "../i18n/text.js";
 import { href } from "../router.js";
 import { useDispatch } from "../store/hooks.js";
 import { store } from "../store/store.js";
@@ -34,6 +34,7 @@ export function Past({ of, name }: Source) {
       <>
         <Head of={of} name={name} recording={recording} />
         <Troubles of={of} name={name} />
+        {typeof recording?.damage === "string" && <Trouble text={t("damage", { damage: recording.damage })} />}
       </>
     );
   }
@@ -41,6 +42,7 @@ export function Past({ of, name }: Source) {
     <>
       <Head of={of} name={name} recording={recording} />
       <Troubles of={of} name={name} />
+      {typeof recording?.damage === "string" && <Trouble text={t("damage", { damage: recording.damage })} />}
       {isEmpty ? (
         <Empty title={t("noActions")}>
           <p>{t("noActionsLead")}</p>
@@ -72,6 +74,9 @@ function Head({ of, name, recording }: Source & { recording: RecordingView | und
   const count = useTimeline(({ rows }) => rows.length);
   const isReading = useTimeline(({ reading, error }) => reading === "reading" && error === null);
   const isKnown = useTimeline(({ rows, error }) => rows.length > 0 || error === null);
+  const locale = useLocale();
+  // A newer hub may have more of them.
+  const ending = (why: string): string => (`ended_${why}` in texts.en ? t(`ended_${why}` as keyof typeof texts.en) : why);
   return (
     <header className="timeline-head">
       <div>
@@ -79,12 +84,15 @@ function Head({ of, name, recording }: Source & { recording: RecordingView | und
         <h1>
           {of === "sessions"
             ? t("liveSession", { name: name.length > 14 ? `${name.slice(0, 12)}…` : name })
-            : t("recordingOf", { name: recording?.session ?? name })}
+            : recording === undefined
+              ? t("recording")
+              : t("recordingOf", { when: new Date(recording.started_at * 1000).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" }) })}
         </h1>
         <p className="timeline-facts" role="status" aria-busy={isReading}>
           {isReading ? t("reading", { count }) : isKnown ? t("actions", { count }) : null}
           {of === "sessions" && isOver && <Badge kind="warning">{t("over")}</Badge>}
-          {recording?.why_ended != null && <Badge>{t("ended", { why: recording.why_ended })}</Badge>}
+          {recording !== undefined && <span>{t("ofSession", { name: recording.session })}</span>}
+          {recording?.why_ended != null && <Badge>{ending(recording.why_ended)}</Badge>}
           {recording !== undefined && recording.lost_audio_ms > 0 && (
             <Badge kind="warning">{t("lostAudio", { time: clock(recording.lost_audio_ms) })}</Badge>
           )}
@@ -110,6 +118,7 @@ function Troubles({ of, name }: Source) {
     return (
       <Empty title={t(title)}>
         <p>{t(lead)}</p>
+        {of === "sessions" && <ToRecording name={name} />}
       </Empty>
     );
   }
@@ -126,6 +135,15 @@ function Troubles({ of, name }: Source) {
 /** A session that was closed while one looked: where to go on. */
 function Over({ name }: { name: string }) {
   const t = useText(texts);
+  return (
+    <p className="timeline-note">
+      {t("overLead")} <ToRecording name={name} />
+    </p>
+  );
+}
+
+function ToRecording({ name }: { name: string }) {
+  const t = useText(texts);
   const { data } = useResource<RecordingsAnswer>("/v1/recordings");
   const [known, know] = useState<string | null>(null);
   useEffect(() => {
@@ -140,11 +158,7 @@ function Over({ name }: { name: string }) {
     };
   }, [name]);
   const recording = data?.recordings.find(({ session }) => session === name || session === known);
-  return (
-    <p className="timeline-note">
-      {t("overLead")} {recording && <a href={linkTo("recordings", recording.name)}>{t("toRecording")}</a>}
-    </p>
-  );
+  return recording && <a href={linkTo("recordings", recording.name)}>{t("toRecording")}</a>;
 }
 
 /** The reader of this past, as long as it is shown. */

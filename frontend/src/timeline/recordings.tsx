@@ -8,7 +8,7 @@ import { common } from "../i18n/common.js";
 import { useLocale, useText } from "../i18n/text.js";
 import { go } from "../router.js";
 import { useDispatch } from "../store/hooks.js";
-import { noticed } from "../store/notices.js";
+import { noticed, troubleOver } from "../store/notices.js";
 import { Badge, Button, Card, clock, Dialog, Empty, Row, size, Trouble, useFirst, useFocusKept, useResource } from "../ui/index.js";
 import { linkTo, pathOf, type RecordingsAnswer, type RecordingView } from "./answers.js";
 
@@ -70,6 +70,7 @@ function Recording({ recording, onGone }: { recording: RecordingView; onGone: ()
       <div>
         <a href={linkTo("recordings", name)}>{when}</a>
         {is_live && <Badge kind="accent">{t("isBeingMade")}</Badge>}
+        {typeof recording.damage === "string" && <Badge kind="bad">{t("isDamaged")}</Badge>}
         {origin === "uploaded" && <Badge>{t("isUploaded")}</Badge>}
         <p className="timeline-excerpt">{text === "" ? <small>{t("noText")}</small> : text}</p>
         <small>{details.filter((one) => one !== null && one !== "").join(" · ")}</small>
@@ -100,6 +101,7 @@ function Delete({ recording, isOpen, onClose, onGone }: DeleteProps) {
     onClose();
     try {
       await request(pathOf({ of: "recordings", name: recording.name }), { method: "DELETE" });
+      dispatch(troubleOver());
       onGone();
     } catch (error) {
       dispatch(noticed("error", messageOf(error)));
@@ -139,6 +141,7 @@ export function Download({ recording }: { recording: RecordingView }) {
       link.href = url;
       link.download = file;
       link.click();
+      dispatch(troubleOver());
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
     } catch (error) {
       dispatch(noticed("error", messageOf(error)));

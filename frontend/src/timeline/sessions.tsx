@@ -7,7 +7,7 @@ import { timeline as texts } from "../i18n/timeline.js";
 import { useText } from "../i18n/text.js";
 import { go } from "../router.js";
 import { useDispatch } from "../store/hooks.js";
-import { noticed } from "../store/notices.js";
+import { noticed, troubleOver } from "../store/notices.js";
 import { Badge, Button, Card, clock, Empty, Field, Phase, Row, Trouble, useFirst, useResource } from "../ui/index.js";
 import { linkTo, pathOf, type RecordingsAnswer, type SessionView } from "./answers.js";
 
@@ -57,6 +57,7 @@ function Record({ name, isRecorded, onChange }: { name: string; isRecorded: bool
   const change = async (): Promise<void> => {
     try {
       await json(`${pathOf({ of: "sessions", name })}/recording`, { method: isRecorded ? "DELETE" : "PUT" });
+      dispatch(troubleOver());
       onChange();
     } catch (error) {
       dispatch(noticed("error", messageOf(error)));

@@ -5,3 +5,4 @@ export { useFirst } from "./many.js";
 export { type Resource, useResource } from "./resource.js";
 export { Badge, Card, type Column, Dialog, Empty, Phase, Table, Trouble } from "./surfaces.js";
 export { clock, size } from "./time.js";
+export { sentence } from "./words.js";

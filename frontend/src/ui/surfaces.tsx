@@ -6,6 +6,7 @@ import { common } from "../i18n/common.js";
 import { useText } from "../i18n/text.js";
 import { Button } from "./controls.js";
 import { useFocusKept } from "./focus.js";
+import { sentence } from "./words.js";
 
 export function Card({ title, actions, children, className = "", ...rest }: ComponentProps<"section"> & { title?: string; actions?: ReactNode }) {
   const id = useId();
@@ -50,7 +51,7 @@ export function Trouble({ text, onRetry }: { text: string; onRetry?: () => void 
   const t = useText(common);
   return (
     <div className="trouble" role="alert">
-      <p>{text}</p>
+      <p>{sentence(text)}</p>
       {onRetry && <Button onClick={onRetry}>{t("retry")}</Button>}
     </div>
   );

@@ -11,6 +11,7 @@ import { KeyMissing } from "../key_prompt.js";
 import type { Route } from "../router.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import { at, count, type Transcript } from "../store/transcript.js";
+import { sentence } from "../ui/index.js";
 import { WatchLink } from "./link.js";
 import { lookOf } from "./look.js";
 
@@ -52,7 +53,7 @@ export default function Captions({ route: { session: id } }: { route: Extract<Ro
       {session?.connection !== "live" && <KeyMissing />}
       {session === undefined && trouble?.id === id && (
         <small className="captions-trouble" role="status">
-          {trouble.message === null ? t("captionsNeedId") : t("captionsWait", { message: trouble.message })}
+          {trouble.message === null ? t("captionsNeedId") : t("captionsWait", { message: sentence(trouble.message) })}
         </small>
       )}
     </main>

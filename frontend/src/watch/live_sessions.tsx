@@ -45,8 +45,7 @@ export function LiveSessions({ onWatch }: { onWatch: (id: string) => void }) {
             <div>
               <Row>
                 <b className="watch-name">{one.name}</b>
-                <Phase phase={one.phase} />
-                {!one.has_publisher && <Badge kind="warning">{t("alone")}</Badge>}
+                {one.has_publisher ? <Phase phase={one.phase} /> : <Badge kind="warning">{t("alone")}</Badge>}
                 {one.warnings > 0 && <Badge kind="warning">{t("warnings", { count: one.warnings })}</Badge>}
               </Row>
               <small>

@@ -9,7 +9,7 @@ import { FORGOTTEN, told } from "../store/facts.js";
 import { useDispatch, useSelector } from "../store/hooks.js";
 import type { Note, SessionState } from "../store/sessions.js";
 import { at, count, type Line, stablePart, type Transcript } from "../store/transcript.js";
-import { Badge, Button, clock, Row, Trouble } from "../ui/index.js";
+import { Badge, Button, clock, Row, sentence, Trouble } from "../ui/index.js";
 import { WatchLink } from "./link.js";
 import { NONE, watchBegun, watchEnded, watchMoved } from "./slice.js";
 
@@ -108,6 +108,8 @@ function Heard({ session }: { session: SessionState }) {
     const { scrollTop, scrollHeight, clientHeight } = frame.current ?? { scrollTop: 0, scrollHeight: 0, clientHeight: 0 };
     stays.current = scrollHeight - scrollTop - clientHeight < 40;
   };
+  // A newer hub may have more of them.
+  const why = (code: string): string => (`why_${code}` in watch.en ? t(`why_${code}` as keyof typeof watch.en) : code);
   const total = count(transcript);
   const isQuiet = total === 0 && transcript.partial === null;
   return (
@@ -123,7 +125,7 @@ function Heard({ session }: { session: SessionState }) {
       {speaking !== null && transcript.partial === null && <p className="watch-speaking">{t("speaking")}</p>}
       {(connection === "closed" || connection === "lost") && (
         <p className="watch-over" role="status">
-          {connection === "closed" ? t("closed", { reason: ending ?? "" }) : (ending ?? t("state_lost"))}
+          {connection === "closed" ? t("closed", { reason: why(ending ?? "") }) : sentence(ending ?? t("state_lost"))}
         </p>
       )}
     </div>
