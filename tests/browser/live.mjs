@@ -25,6 +25,13 @@ async function end(page) {
 
 async function speak(page, person) {
   await begin(page, person);
+  if (person.isAway) {
+    await page.locator('[data-testid="connection"][data-state="live"]').waitFor();
+    for (const name of ["Watch", "Live"]) {
+      await page.getByRole("navigation").getByRole("link", { name }).click();
+      await page.getByTestId(`view-${name.toLowerCase()}`).waitFor();
+    }
+  }
   await said(page);
   await end(page);
   return { finals: await finals(page), connection: await page.getByTestId("connection").textContent() };

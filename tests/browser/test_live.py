@@ -43,7 +43,7 @@ async def test_what_is_said_appears_over_each_protocol_and_a_dropped_file_too(
     file.write_bytes(wav(packaged_clip("self_test").pcm))
     people = [
         {"act": "speak", "protocol": "WebSocket", "engine": "sphinx"},
-        {"act": "speak", "protocol": "HTTP + SSE"},
+        {"act": "speak", "protocol": "HTTP + SSE", "isAway": True},
         {"act": "speak", "protocol": "Socket.IO"},
         {"act": "drop", "file": str(file)},
         {"act": "duplicate", "protocol": "WebSocket"},

@@ -6,8 +6,8 @@ import { useSelector } from "../store/hooks.js";
 import { Button, Row } from "../ui/index.js";
 import { link } from "./link.js";
 
-/** What keeps the space bar to itself. */
-const TAKES_SPACE = "input, select, textarea, button, a, summary, [tabindex]";
+/** What keeps the space bar to itself; a radio that is chosen has no use for it. */
+const TAKES_SPACE = 'input:not([type="radio"]:checked), select, textarea, button, a, summary, [tabindex]';
 
 /** Begin, pause, end; hold to talk; a file. */
 export function Controls() {

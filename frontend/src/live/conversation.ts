@@ -4,6 +4,8 @@ import { AsrHub, ConnectionFailed, HubError, type Session, type SessionMessage }
 import { io } from "socket.io-client";
 
 import { base, json, key, messageOf } from "../api.js";
+import { translator } from "../i18n/dictionary.js";
+import { live } from "../i18n/live.js";
 import { ATTACHED, CONNECTION, fact, FORGOTTEN, LOST, RESTORED, told } from "../store/facts.js";
 import { noticed } from "../store/notices.js";
 import type { Store } from "../store/store.js";
@@ -29,6 +31,8 @@ export class Conversation {
 
   #via: Transport = "websocket";
   #coming: Promise<Session> | undefined;
+  /** The session whose end was wished for here. */
+  #ending: Session | undefined;
   /** What the hub had taken of the session that ended last. */
   #heard = 0;
 
@@ -64,6 +68,13 @@ export class Conversation {
       await session.send(missing);
       return session;
     });
+  }
+
+  /** What was said is heard to its end. */
+  async close(): Promise<void> {
+    const session = await this.current();
+    this.#ending = session;
+    await session?.close();
   }
 
   /** Over the protocol that is chosen now, without a word lost. */
@@ -165,14 +176,25 @@ export class Conversation {
         this.store.dispatch(fact(message, session.id, this.#via));
       }
     } catch (error) {
-      const meta = { session: session.id, seq: session.seq, via: this.#via };
-      this.store.dispatch(told(LOST, { message: messageOf(error) }, meta));
-      this.store.dispatch(noticed("error", messageOf(error)));
+      if (!this.#isClosed(session)) {
+        const meta = { session: session.id, seq: session.seq, via: this.#via };
+        this.store.dispatch(told(LOST, { message: messageOf(error) }, meta));
+        this.store.dispatch(noticed("error", messageOf(error)));
+      }
+    }
+    if (this.#isClosed(session) && this.#ending !== session) {
+      const t = translator(live, this.store.getState().preferences.language);
+      this.store.dispatch(noticed("warning", t("closedElsewhere")));
     }
     this.#heard = session.acknowledged;
     this.session = undefined;
     this.#keep(session, { wasListening: false, ending: this.store.getState().sessions[session.id]?.ending ?? "lost" });
     this.events.ended();
+  }
+
+  /** Whether the hub told its end. */
+  #isClosed({ id }: Session): boolean {
+    return this.store.getState().sessions[id]?.connection === "closed";
   }
 
   #keep(session: Session, how: Pick<Kept, "wasListening" | "ending">): void {

@@ -12,6 +12,9 @@ import { RATE } from "./wave.js";
 /** Milliseconds between two looks at what is on its way. */
 const EVERY = 500;
 
+/** Why the hub ends a session by itself. */
+const REASONS = { shutdown: "endShutdown", expired: "endExpired", idle: "endIdle", admin: "endAdmin" } as const;
+
 export function Figures() {
   const t = useText(live);
   const locale = useLocale();
@@ -65,6 +68,10 @@ export function Connection() {
     </p>
   );
 
+  function reason(code: string): string {
+    return code in REASONS ? t(REASONS[code as keyof typeof REASONS]) : code;
+  }
+
   function badge() {
     if (phase === "opening" && now?.connection !== "live") {
       return <Badge>{t("connectionOpening")}</Badge>;
@@ -77,7 +84,7 @@ export function Connection() {
       case "lost":
         return <Badge kind="bad">{t("connectionLost")}</Badge>;
       case "closed":
-        return <Badge>{now.ending === "close" ? t("connectionEnded") : t("connectionClosed", { reason: now.ending ?? "" })}</Badge>;
+        return <Badge>{now.ending === "close" ? t("connectionEnded") : t("connectionClosed", { reason: reason(now.ending ?? "") })}</Badge>;
       default:
         return <Badge>{t("connectionNone")}</Badge>;
     }

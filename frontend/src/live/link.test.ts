@@ -2,13 +2,15 @@
 import type { Microphone } from "asr-hub-client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import { live as words } from "../i18n/live.js";
+import { providersRead } from "../store/hub.js";
 import { makeStore, type Store } from "../store/store.js";
 import { LiveLink } from "./link.js";
 
 /** As much of a hub as a session needs, at the other end of each WebSocket. */
 class FakeHub {
   /** Of each session: the messages that it was sent, and how many samples. */
-  sessions: { told: string[]; samples: number; isOver: boolean }[] = [];
+  sessions: { told: string[]; wishes: object[]; samples: number; isOver: boolean }[] = [];
   /** Where it is false a socket waits for its answer. */
   isQuick = true;
   isForgetful = false;
@@ -71,7 +73,7 @@ class FakeSocket {
     session?.told.push(message.type);
     switch (message.type) {
       case "start":
-        this.#number = hub.sessions.push({ told: [], samples: 0, isOver: false }) - 1;
+        this.#number = hub.sessions.push({ told: [], wishes: [], samples: 0, isOver: false }) - 1;
         this.#ready();
         break;
       case "attach":
@@ -91,6 +93,9 @@ class FakeSocket {
           }
         });
         break;
+      case "configure":
+        session?.wishes.push(message);
+        break;
       default:
     }
   }
@@ -106,6 +111,11 @@ class FakeSocket {
   #say(message: object, step = 1): void {
     this.#seq += step;
     this.onmessage?.({ data: JSON.stringify({ ...message, seq: this.#seq }) });
+  }
+
+  /** By somebody else, before it took all that was spoken. */
+  end(): void {
+    this.#say({ type: "closed", reason: "admin", audio_offset: 0 });
   }
 
   close(): void {
@@ -188,7 +198,7 @@ describe("a person who clicks faster than the hub answers", () => {
     await Promise.all([listening, stopping]);
     await until(() => expect(live().phase).toBe("idle"));
     expect(hub.sessions.map(({ isOver }) => isOver)).toEqual([true]);
-    expect(ears.asked).toEqual([]);
+    expect(ears.asked.map(({ isStopped }) => isStopped)).toEqual([true]);
     expect(notices()).toEqual([]);
   });
 
@@ -232,7 +242,7 @@ describe("a microphone", () => {
     await listening;
     await until(() => expect(ears.last?.isStopped).toBe(true));
     await ears.last?.sink.send(new Int16Array(800));
-    expect(hub.last).toMatchObject({ samples: 0, isOver: true });
+    expect(hub.sessions).toEqual([]);
     expect(live().phase).toBe("idle");
   });
 
@@ -247,18 +257,36 @@ describe("a microphone", () => {
     expect(live().phase).toBe("idle");
   });
 
-  it("that is refused leaves the session, and one may try again", async () => {
+  it("that is refused opens no session, and one may try again", async () => {
     ears.isGiven = false;
     const listening = link.listen();
     await until(() => expect(ears.asked).toHaveLength(1));
     ears.last?.refuse();
     await listening;
     expect(notices()).toEqual(["refused"]);
-    expect(live().phase).toBe("paused");
+    expect(live().phase).toBe("idle");
+    expect(hub.sessions).toEqual([]);
     ears.isGiven = true;
     await link.listen();
     expect(live().phase).toBe("listening");
     expect(hub.sessions).toHaveLength(1);
+  });
+
+  it("is heard while the session comes, and closed where none comes", async () => {
+    hub.isQuick = false;
+    const listening = link.listen();
+    await until(() => expect(hub.sessions).toHaveLength(1));
+    const said = ears.last?.sink.send(new Int16Array(800));
+    hub.catchUp();
+    await Promise.all([listening, said]);
+    expect(hub.last?.samples).toBe(800);
+    await link.stop();
+    await until(() => expect(live().phase).toBe("idle"));
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("no hub")));
+    hub.key = "another";
+    await link.listen();
+    expect(live().phase).toBe("idle");
+    expect(ears.last?.isStopped).toBe(true);
   });
 
   it("that is unplugged pauses, and says so", async () => {
@@ -312,6 +340,32 @@ describe("a session", () => {
     expect(ears.last?.isStopped).toBe(true);
     await link.listen();
     expect(live()).toMatchObject({ phase: "listening", session: "1" });
+  });
+
+  it("is not taken over from itself where the view is left and come back to", async () => {
+    await link.comeBack();
+    await link.listen();
+    await link.comeBack();
+    expect(hub.sockets).toHaveLength(1);
+    expect(live().phase).toBe("listening");
+  });
+
+  it("that somebody else ended is told in words, and what was heard stays", async () => {
+    await link.listen();
+    await ears.last?.sink.send(new Int16Array(800));
+    hub.sockets.at(-1)?.end();
+    await until(() => expect(live().phase).toBe("idle"));
+    expect(store.getState().sessions["0"]).toMatchObject({ connection: "closed", ending: "admin" });
+    expect(live().session).toBe("0");
+    expect(notices()).toEqual([words.en.closedElsewhere]);
+  });
+
+  it("goes on with the hub's default engine where that is chosen again", async () => {
+    store.dispatch(providersRead([{ name: "second", is_default: true, health: "ready" }] as never));
+    await link.change({ provider: "first" });
+    await link.listen();
+    await link.change({ provider: "" });
+    expect(hub.last?.wishes).toEqual([{ type: "configure", provider: "second" }]);
   });
 
   it("goes on where the line broke", async () => {

@@ -11,7 +11,7 @@ import { Ear } from "./ear.js";
 import { Gate } from "./gate.js";
 import { forget, keep, recall } from "./kept.js";
 import { Marks } from "./marks.js";
-import { type Choices, chosen, delayed, fileBegun, type Live, phaseChanged } from "./slice.js";
+import { type Choices, chosen, delayed, fileBegun, type Live, phaseChanged, silenced } from "./slice.js";
 import { claim } from "./tab.js";
 import { RATE, type Wave } from "./wave.js";
 
@@ -35,7 +35,10 @@ export class LiveLink {
     private readonly store: Store,
     listen?: typeof Microphone.open,
   ) {
-    this.#marks = new Marks((delays) => void store.dispatch(delayed(delays)));
+    this.#marks = new Marks(
+      (delays) => void store.dispatch(delayed(delays)),
+      (silent) => void store.dispatch(silenced(silent)),
+    );
     this.#conversation = new Conversation(store, {
       begun: (offset) => this.#marks.reset(offset),
       spoken: (samples) => this.#marks.spoken(samples),
@@ -74,9 +77,15 @@ export class LiveLink {
     await this.#act(async (isPast) => {
       this.#show("opening");
       this.#gate.set(this.#live.choices.mode === "hands-free");
-      await this.#conversation.ready();
+      // First of all: a session into which nobody can speak is of no use.
+      await this.#ear.open(this.#live.choices.device);
       if (!isPast()) {
-        await this.#ear.open(this.#live.choices.device);
+        await this.#conversation.ready().catch(async (error: unknown) => {
+          if (!isPast()) {
+            await this.#hush();
+          }
+          throw error;
+        });
       }
       return this.#ear.isHearing ? "listening" : this.#rest;
     });
@@ -100,7 +109,7 @@ export class LiveLink {
       this.#show("closing");
       this.#file?.abort();
       await this.#hush();
-      await (await this.#conversation.current())?.close();
+      await this.#conversation.close();
       // The last message is shown first.
       return this.#conversation.session === undefined ? "idle" : undefined;
     });
@@ -135,9 +144,11 @@ export class LiveLink {
     this.store.dispatch(chosen(wish));
     const { provider, language, device, transport, mode } = wish;
     try {
-      if (provider || language) {
+      // The protocol has no word for the hub's default, nor for the engine's own language.
+      const engine = provider === "" ? this.store.getState().hub.providers.find(({ is_default }) => is_default)?.name : provider;
+      if (engine || language) {
         const session = await this.#conversation.current();
-        await session?.configure({ ...(provider && { provider }), ...(language && { language }) });
+        await session?.configure({ ...(engine && { provider: engine }), ...(language && { language }) });
       }
       if (device !== undefined && this.#ear.isHearing) {
         await this.#ear.open(device);
@@ -183,18 +194,19 @@ export class LiveLink {
         // The session ended, or is being ended.
         return undefined;
       }
-      await (isNew ? session.close() : session.finalize());
+      await (isNew ? this.#conversation.close() : session.finalize());
       return isNew ? undefined : this.#rest;
     });
   }
 
   /** After a reload: the session of before, with all that was said and all that was spoken. */
   async comeBack(): Promise<void> {
-    const kept = recall();
-    if (kept === undefined || this.#isBack) {
+    const kept = this.#isBack ? undefined : recall();
+    // What is kept from here on is this page's own, and goes on without being resumed.
+    this.#isBack = true;
+    if (kept === undefined) {
       return;
     }
-    this.#isBack = true;
     await this.#act(async (isPast) => {
       this.#show("opening");
       if (!(await claim(kept.session))) {
@@ -245,7 +257,8 @@ export class LiveLink {
 
   async #speak(samples: Int16Array): Promise<void> {
     this.wave.meter(samples);
-    const { session } = this.#conversation;
+    // What is said while a session comes waits for it.
+    const session = await this.#conversation.current();
     if (session === undefined || !this.#gate.isOpen) {
       return;
     }
@@ -272,6 +285,8 @@ export class LiveLink {
   #deaf(error: Error): void {
     if (this.#conversation.session !== undefined) {
       this.#show("paused");
+      this.#complain(error);
+    } else if (this.#live.phase === "opening") {
       this.#complain(error);
     }
   }

@@ -3,7 +3,7 @@
 import type { SessionMessage } from "asr-hub-client";
 
 import { Pace } from "./pace.js";
-import type { Delays } from "./slice.js";
+import type { Delays, Silent } from "./slice.js";
 import { RATE, Wave } from "./wave.js";
 
 export class Marks {
@@ -15,13 +15,20 @@ export class Marks {
   /** The utterance whose first partial is awaited, and the sample at which it began. */
   #awaited: { utterance: number; sample: number } | undefined;
 
-  constructor(private readonly delayed: (delays: Partial<Delays>) => void) {}
+  /** Speech whose final has not come: where it began. */
+  readonly #speech = new Map<number, number>();
+
+  constructor(
+    private readonly delayed: (delays: Partial<Delays>) => void,
+    private readonly silenced: (silent: Silent) => void,
+  ) {}
 
   /** Another session, whose next sample is this one. */
   reset(offset: number): void {
     this.#pace.reset();
     this.wave.reset(offset);
     this.#awaited = undefined;
+    this.#speech.clear();
     this.sent = offset;
   }
 
@@ -41,10 +48,14 @@ export class Marks {
     switch (message.type) {
       case "speech-started":
         this.wave.began(message.at);
+        this.#speech.set(message.utterance, message.at);
         this.#awaited = { utterance: message.utterance, sample: (message.at * RATE) / 1000 };
         break;
       case "endpoint":
         this.wave.ended(message.at);
+        if (message.reason === "clear") {
+          this.#speech.delete(message.utterance);
+        }
         break;
       case "wake-word":
         this.wave.woke(message.at, message.phrase);
@@ -58,8 +69,17 @@ export class Marks {
         break;
       case "final":
         this.delayed({ final: message.latency_ms });
+        this.#over(message.utterance, message.hypothesis.text === "");
         break;
       default:
+    }
+  }
+
+  #over(utterance: number, isSilent: boolean): void {
+    const at = this.#speech.get(utterance);
+    this.#speech.delete(utterance);
+    if (at !== undefined && isSilent) {
+      this.silenced({ utterance, at });
     }
   }
 

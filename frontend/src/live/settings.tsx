@@ -21,7 +21,10 @@ export function Settings() {
   const { transport, mode, provider, language, device } = useSelector((state) => state.live.choices);
   const providers = useProviders();
   const devices = useMicrophones();
-  const languages = useLanguages(providers, provider);
+  const isOpen = useSelector((state) => ["live", "broken"].includes(state.sessions[state.live.session ?? ""]?.connection ?? ""));
+  // A session has no way back from a language that it was told.
+  const isBound = isOpen && language !== "";
+  const languages = useLanguages(providers, provider, isBound);
   const change = (wish: Partial<Chosen>): void => void link.change(wish);
   return (
     <div className="live-settings">
@@ -41,7 +44,13 @@ export function Settings() {
         onPick={(value) => change({ transport: value as Chosen["transport"] })}
       />
       <Select label={t("provider")} value={provider} options={providerOptions()} onPick={(value) => change({ provider: value })} />
-      <Select label={t("spokenLanguage")} value={language} options={languages} onPick={(value) => change({ language: value })} />
+      <Select
+        label={t("spokenLanguage")}
+        hint={isBound ? t("languageBound") : undefined}
+        value={language}
+        options={languages}
+        onPick={(value) => change({ language: value })}
+      />
       <Select label={t("microphone")} value={device} options={deviceOptions()} onPick={(value) => change({ device: value })} />
     </div>
   );
@@ -79,7 +88,7 @@ function useProviders(): ProviderList {
   return providers;
 }
 
-function useLanguages(providers: ProviderList, chosen: string): Option[] {
+function useLanguages(providers: ProviderList, chosen: string, isBound: boolean): Option[] {
   const t = useText(live);
   const locale = useLocale();
   return useMemo(() => {
@@ -88,8 +97,8 @@ function useLanguages(providers: ProviderList, chosen: string): Option[] {
     const tags = Array.isArray(told) ? told.filter((tag) => typeof tag === "string" && tag !== "*") : [];
     const names = new Intl.DisplayNames(locale, { type: "language" });
     const options = (tags.length === 0 ? COMMON : (tags as string[])).map((value) => ({ value, text: nameOf(names, value) }));
-    return [{ value: "", text: t("languageAny") }, ...options.sort((one, other) => one.text.localeCompare(other.text, locale))];
-  }, [providers, chosen, locale, t]);
+    return [{ value: "", text: t("languageAny"), disabled: isBound }, ...options.sort((one, other) => one.text.localeCompare(other.text, locale))];
+  }, [providers, chosen, isBound, locale, t]);
 }
 
 /** An engine may name a language as no browser does. */

@@ -24,6 +24,16 @@ export interface Delays {
   final: number | null;
 }
 
+/** An utterance of which no text came. */
+export interface Silent {
+  utterance: number;
+  /** Milliseconds of audio since the session began. */
+  at: number;
+}
+
+/** Of these the newest are kept. */
+const SILENT = 100;
+
 export interface Live {
   choices: Choices;
   /** `paused`: the session lives, and nothing is spoken into it. */
@@ -32,6 +42,8 @@ export interface Live {
   /** The file that is streamed. */
   file: { name: string; seconds: number } | null;
   delays: Delays;
+  /** In the order of the utterances. */
+  silent: Silent[];
 }
 
 const NONE: Delays = { firstPartial: null, final: null };
@@ -42,6 +54,7 @@ const initialState: Live = {
   session: null,
   file: null,
   delays: NONE,
+  silent: [],
 };
 
 export const slice = createSlice({
@@ -60,10 +73,16 @@ export const slice = createSlice({
     sessionTaken(state, { payload }: PayloadAction<string | null>) {
       state.session = payload;
       state.delays = NONE;
+      state.silent = [];
     },
     fileBegun(state, { payload }: PayloadAction<{ name: string; seconds: number }>) {
       state.phase = "file";
       state.file = payload;
+    },
+    silenced(state, { payload }: PayloadAction<Silent>) {
+      if (payload.utterance > (state.silent.at(-1)?.utterance ?? 0)) {
+        state.silent = [...state.silent, payload].slice(-SILENT);
+      }
     },
     delayed(state, { payload }: PayloadAction<Partial<Delays>>) {
       Object.assign(state.delays, payload);
@@ -71,4 +90,4 @@ export const slice = createSlice({
   },
 });
 
-export const { chosen, phaseChanged, sessionTaken, fileBegun, delayed } = slice.actions;
+export const { chosen, phaseChanged, sessionTaken, fileBegun, silenced, delayed } = slice.actions;
