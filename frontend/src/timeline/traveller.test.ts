@@ -59,7 +59,7 @@ it("a state that could not be asked for is asked for again, and what was seen el
   dispatch(moved(3));
   traveller.look();
   await vi.advanceTimersByTimeAsync(30_000);
-  expect(timeline()).toMatchObject({ look: null, lookError: "the hub does not answer" });
+  expect(timeline()).toMatchObject({ look: null, lookError: "The hub does not answer. Is it running?" });
   isAway = false;
   await vi.advanceTimersByTimeAsync(10_000);
   expect(timeline()).toMatchObject({ look: { at: 3 }, lookError: null });
