@@ -10,7 +10,7 @@ export interface SocketIoLike {
   emit(event: string, value: unknown): unknown;
   disconnect(): unknown;
   /** Its manager, whose engine is the connection. */
-  io?: { engine?: { on(event: "close", listener: (reason: string) => void): unknown } };
+  io?: { engine?: { on(event: "open" | "close", listener: (reason?: string) => void): unknown } };
 }
 
 /** The function `io` of the package `socket.io-client`, from 4.8 on. */
@@ -82,8 +82,16 @@ class SocketIoLink implements Link {
     this.#socket.on("disconnect", (reason: string) =>
       this.#broke({ code: reason === "io server disconnect" ? 1001 : 1006, reason }),
     );
-    // Of a connection that ends before the hub's first packet Socket.IO says nothing until its own time is up.
-    this.#socket.io?.engine?.on("close", (reason) => this.#broke({ code: 1006, reason }));
+    // Of a connection that ends before the hub's first packet Socket.IO says nothing until its own time is up. Of others
+    // it does, when it has told what came before their end.
+    const engine = this.#socket.io?.engine;
+    let hasBegun = false;
+    engine?.on("open", () => (hasBegun = true));
+    engine?.on("close", (reason = "") => {
+      if (!hasBegun) {
+        this.#broke({ code: 1006, reason });
+      }
+    });
   }
 
   /** Nothing waits for an acknowledgement: the core sends no further ahead than the hub has taken. */
