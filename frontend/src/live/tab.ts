@@ -18,11 +18,18 @@ export async function claim(session: string): Promise<boolean> {
     return true;
   }
   return new Promise((resolve) => {
+    const patience = new AbortController();
+    // Held by its timer: a signal that counts for itself may be collected before its time is up.
+    const timer = setTimeout(() => {
+      resolve(false);
+      patience.abort();
+    }, PATIENCE);
     const held = (): Promise<void> => {
+      clearTimeout(timer);
       claimed = session;
       resolve(true);
       return new Promise((done) => (letGo = done));
     };
-    locks.request(`asr-hub-live ${session}`, { signal: AbortSignal.timeout(PATIENCE) }, held).catch(() => resolve(false));
+    locks.request(`asr-hub-live ${session}`, { signal: patience.signal }, held).catch(() => resolve(false));
   });
 }
