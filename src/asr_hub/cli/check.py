@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -94,16 +95,8 @@ def _lack(name: str, entry: schema.Provider) -> str | None:
 
 
 def _access_problems(config: schema.Config) -> list[str]:
-    problems = []
-    try:
-        check_access(config.access)
-    except ConfigError as exc:
-        problems.append(str(exc))
-    try:
-        certificate_of(config.server.tls, config.server.host)
-    except ConfigError as exc:
-        problems.append(str(exc))
-    return problems
+    server = config.server
+    return [*_told(lambda: check_access(config.access)), *_told(lambda: certificate_of(server.tls, server.host))]
 
 
 def _engine_problems(config: schema.Config) -> list[str]:
@@ -147,17 +140,17 @@ def _speaker_problems(config: schema.Config) -> list[str]:
 
 def _correction_problems(config: schema.Config) -> list[str]:
     corrected = config.recognition.passes.corrected
-    try:
-        if corrected is not None:
-            settled(corrected, policy=config.policy)
-    except ConfigError as exc:
-        return [str(exc)]
-    return []
+    return [] if corrected is None else _told(lambda: settled(corrected, policy=config.policy))
 
 
 def _recorder_problems(config: schema.Config) -> list[str]:
+    return _told(lambda: hook_of(config.recorder.redact))
+
+
+def _told(check: Callable[[], object]) -> list[str]:
+    """What a hub would refuse to start for."""
     try:
-        hook_of(config.recorder.redact)
+        check()
     except ConfigError as exc:
         return [str(exc)]
     return []

@@ -61,12 +61,8 @@ def change(path: Path, provider: str, model: str | None = None) -> Change:
     try:
         name, kind = _entry(text, provider)
     except ConfigError as exc:
-        new = (
-            ""
-            if before is not None
-            else f"there is no such file yet, and a new one would say nothing of {provider!r}; "
-        )
-        raise ConfigError(f"{path}: {new}{exc}") from exc
+        lead = f"there is no such file yet, and a new one would say nothing of {provider!r}; " if before is None else ""
+        raise ConfigError(f"{path}: {lead}{exc}") from exc
     unnamed = registry.missing_model(kind, {}) if kind is not None and model is None else None
     if unnamed:
         raise ConfigError(unnamed)
