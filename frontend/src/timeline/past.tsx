@@ -29,21 +29,12 @@ export function Past({ of, name }: Source) {
   const isEmpty = useTimeline(({ rows, reading }) => rows.length === 0 && reading !== "reading");
   // What is typed before there is an action to go to would be lost.
   const isUnread = useTimeline(({ rows, reading, error }) => rows.length === 0 && (reading === "reading" || error !== null));
-  if (isUnread) {
-    return (
-      <>
-        <Head of={of} name={name} recording={recording} />
-        <Troubles of={of} name={name} />
-        {typeof recording?.damage === "string" && <Trouble text={t("damage", { damage: recording.damage })} />}
-      </>
-    );
-  }
   return (
     <>
       <Head of={of} name={name} recording={recording} />
       <Troubles of={of} name={name} />
       {typeof recording?.damage === "string" && <Trouble text={t("damage", { damage: recording.damage })} />}
-      {isEmpty ? (
+      {isUnread ? null : isEmpty ? (
         <Empty title={t("noActions")}>
           <p>{t("noActionsLead")}</p>
         </Empty>
